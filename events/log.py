@@ -1,0 +1,185 @@
+"""The log: one way in, three ways to read.
+
+Order promise: positions have no gaps, and what a reader has passed never appears behind it, because every append holds
+the head row's lock from numbering to commit. A reader therefore keeps one integer.
+
+Errors: `LogUnavailable` (wait and try again: nothing was decided about the batch, and appending it again is harmless),
+anything else of asyncpg's is about the batch itself.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import asyncpg
+import msgspec
+
+from events import seal
+from events.recorded import Appended, NewEvent, Recorded, Rejected
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Every column of an event, in the order of `Recorded`.
+COLUMNS = "position, order_key, version, type, source, id, cause, actor, occurred_at, recorded_at, id_reused, data"
+
+# Appends a batch; see sql/0002_append.sql.
+APPEND = """
+SELECT outcome, at_position, at_version FROM okno.append_batch(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+"""
+
+# The log by position.
+READ = f"SELECT {COLUMNS} FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
+
+# Whole histories of some orders; marks sent under a document count for the order it was linked to.
+HISTORIES = """
+WITH keys AS (
+    SELECT k AS owner, k AS order_key FROM unnest($1::text[]) AS k
+    UNION ALL
+    SELECT d.order_key, '1c/' || d.document_id FROM okno.documents d WHERE d.order_key = ANY($1)
+)
+SELECT keys.owner, e.position, e.order_key, e.version, e.type, e.source, e.id, e.cause, e.actor, e.occurred_at,
+       e.recorded_at, e.id_reused, e.data
+FROM keys JOIN okno.events e ON e.order_key = keys.order_key
+ORDER BY e.position
+"""
+
+# Personal data of an order, by the position of the event it came with.
+PERSONAL = "SELECT position, data FROM okno.personal WHERE order_key = ANY($1) ORDER BY position"
+
+# Documents linked to an order.
+LINKED = "SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
+
+# Everything a proof needs, in order.
+PROOF = f"SELECT {COLUMNS}, body_hash, hash FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
+
+
+class LogUnavailable(Exception):
+    """Postgres can't be reached or asks to wait; nothing was decided."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where the log ends. `epoch` rises when the log was restored from a backup."""
+
+    position: int
+    seal: bytes
+    recorded_at: datetime
+    epoch: int
+
+
+TRANSIENT_CLASSES = ("08", "40", "53", "57")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether waiting helps: lost connections, resources, shutdowns, deadlocks and lock timeouts."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in TRANSIENT_CLASSES or state == "55P03"
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+
+
+def waits(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Turns what waiting helps against into `LogUnavailable`, whatever the driver calls it."""
+
+    @wraps(call)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await call(*args, **kwargs)
+        except Exception as error:
+            if is_transient(error):
+                raise LogUnavailable(f"{type(error).__name__}: {error}") from error
+            raise
+
+    return wrapped
+
+
+def recorded(row: Any) -> Recorded:
+    """A row with `COLUMNS` as an event."""
+    return Recorded(
+        position=row["position"], order=row["order_key"], version=row["version"], type=row["type"],
+        source=row["source"], id=row["id"], cause=row["cause"], actor=row["actor"],
+        occurred_at=row["occurred_at"], recorded_at=row["recorded_at"], id_reused=row["id_reused"], data=row["data"],
+    )  # fmt: skip
+
+
+class Log:
+    """The event log in one Postgres database. `body_key` is for the keyed hash of raw bodies, and lives outside of it.
+
+    `appended` is called after each append, to wake who follows."""
+
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", body_key: bytes, appended: Callable[[], None] = lambda: None
+    ) -> None:
+        self._pool = pool
+        self._body_key = body_key
+        self._appended = appended
+
+    @waits
+    async def append(self, events: Sequence[NewEvent], rejected: Sequence[Rejected] = ()) -> list[Appended]:
+        """Writes all of a batch in one commit and says, in the same order, what became of each event."""
+        hashes = [None if e.body is None else seal.body_hash(self._body_key, e.body) for e in events]
+        contents = [
+            seal.content_hash(e.source, e.id, e.actor, e.cause, e.data, h) for e, h in zip(events, hashes, strict=True)
+        ]
+        async with self._pool.acquire() as connection:
+            rows = await connection.fetch(
+                APPEND,
+                [e.order for e in events], [e.expected for e in events], [e.type for e in events],
+                [e.source for e in events], [e.id for e in events], [e.cause for e in events],
+                [e.actor for e in events], [e.occurred_at for e in events], [e.digest for e in events],
+                [e.data for e in events], hashes, contents, [e.document for e in events],
+                [e.body for e in events], [e.personal for e in events],
+                [r.id for r in rejected], [r.via for r in rejected], [r.reason for r in rejected],
+                [r.detail for r in rejected], [r.body for r in rejected],
+                [msgspec.json.encode(r.envelope) for r in rejected],
+            )  # fmt: skip
+        self._appended()
+        return [Appended(row["outcome"], row["at_position"] or 0, row["at_version"]) for row in rows]
+
+    @waits
+    async def head(self) -> Head:
+        """Where the log ends now."""
+        async with self._pool.acquire() as connection:
+            row = await connection.fetchrow("SELECT position, seal, recorded_at, epoch FROM okno.head WHERE log_id = 0")
+        assert row is not None
+        return Head(row["position"], row["seal"], row["recorded_at"], row["epoch"])
+
+    @waits
+    async def read(self, after: int, limit: int = 1000) -> list[Recorded]:
+        """Up to `limit` events behind a position, in order."""
+        async with self._pool.acquire() as connection:
+            return [recorded(row) for row in await connection.fetch(READ, after, limit)]
+
+    @waits
+    async def histories(self, orders: Iterable[str]) -> dict[str, list[Recorded]]:
+        """Whole histories by order; an order nobody ever heard of has an empty one."""
+        wanted = list(orders)
+        found: defaultdict[str, list[Recorded]] = defaultdict(list)
+        async with self._pool.acquire() as connection:
+            for row in await connection.fetch(HISTORIES, wanted):
+                found[row["owner"]].append(recorded(row))
+        return {order: found.get(order, []) for order in wanted}
+
+    @waits
+    async def personal(self, order: str) -> dict[int, Any]:
+        """An order's personal data by the position it came with; empty after it was erased."""
+        async with self._pool.acquire() as connection:
+            linked = [row[0] for row in await connection.fetch(LINKED, order)]
+            rows = await connection.fetch(PERSONAL, [order, *linked])
+        return {row["position"]: msgspec.json.decode(row["data"]) for row in rows}
+
+    @waits
+    async def body(self, position: int) -> bytes | None:
+        """The raw body an event came with; None where there was none or it was erased."""
+        async with self._pool.acquire() as connection:
+            value = await connection.fetchval("SELECT body FROM okno.bodies WHERE position = $1", position)
+        return None if value is None else bytes(value)
+
+    async def follow(self, after: int, limit: int = 1000) -> AsyncIterator[list[Recorded]]:
+        """Batches from a position up to the head as it stands at each read; ends there."""
+        while batch := await self.read(after, limit):
+            yield batch
+            after = batch[-1].position

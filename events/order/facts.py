@@ -1,0 +1,330 @@
+"""The facts an order's history is made of.
+
+Stored names are a contract: the tag in `FACTS` and each field's name are what the log holds for ever. A new field gets a
+default; a changed meaning gets a new tag, and `events/upcasts.py` lifts the old one. Fields here are the allow-list of
+what the log keeps: names, phones, addresses, comments, codes and fields we don't know go to the erasable side table.
+
+Who says what: 1C its marks (`order.*`), a marketplace what was seen there, the hub its decisions and their outcomes
+(`command.*`). `order.cancelled` and `order.returned` come from both sides; `source` tells which.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened, without who said it and when: those stand beside it, in `Recorded`."""
+
+
+class Document(msgspec.Struct, frozen=True, omit_defaults=True):
+    """1C's own document for the order. `date` as 1C wrote it, made aware."""
+
+    id: str | None = None
+    number: str | None = None
+    date: datetime | None = None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Goods of one kind in an order. `id` is the marketplace's own, `price` is for one piece."""
+
+    sku: str
+    quantity: int
+    id: str | None = None
+    name: str | None = None
+    price: Decimal | None = None
+    marks: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fiscal receipt the goods were handed over with."""
+
+    number: str | None = None
+    total: Decimal | None = None
+
+
+class Interval(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}, omit_defaults=True):
+    """Hours of a day, as `HH:MM`."""
+
+    since: str | None = None
+    until: str | None = None
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """Until when a stage must be reached."""
+
+    stage: str
+    due: datetime
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename={"since": "from", "until": "to"}, omit_defaults=True):
+    """How the goods get to the buyer, without the address. `type`: courier, pickup, post, digital or as the marketplace says."""
+
+    type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    outlet: str | None = None
+    service: str | None = None
+    keep_until: date | None = None
+
+
+# What 1C says -------------------------------------------------------------------------------------------------------
+
+
+class Registered(Fact, frozen=True, kw_only=True):
+    document: Document
+
+
+class Confirmed(Fact, frozen=True, kw_only=True):
+    document: Document | None = None
+    lines: tuple[Line, ...] | None = None
+
+
+class Assembled(Fact, frozen=True, kw_only=True):
+    lines: tuple[Line, ...] | None = None
+    boxes: int | None = None
+
+
+class Shipped(Fact, frozen=True, kw_only=True):
+    track: str | None = None
+    to: str | None = None
+
+
+class Arrived(Fact, frozen=True, kw_only=True):
+    store: str | None = None
+    keep_until: date | None = None
+
+
+class HandedOver(Fact, frozen=True, kw_only=True):
+    pass
+
+
+class Delivered(Fact, frozen=True, kw_only=True):
+    receipt: Receipt | None = None
+    lines: tuple[Line, ...] | None = None
+
+
+class Completed(Fact, frozen=True, kw_only=True):
+    pass
+
+
+class Rescheduled(Fact, frozen=True, kw_only=True):
+    date: date
+    interval: Interval | None = None
+    by: str = "shop"
+
+
+class Cancelled(Fact, frozen=True, kw_only=True):
+    """`by` shop, customer or marketplace."""
+
+    by: str
+    reason: str | None = None
+    status: str | None = None
+
+
+class CancellationAccepted(Fact, frozen=True, kw_only=True):
+    pass
+
+
+class CancellationDeclined(Fact, frozen=True, kw_only=True):
+    reason: str | None = None
+
+
+class Returned(Fact, frozen=True, kw_only=True):
+    lines: tuple[Line, ...] | None = None
+    id: str | None = None
+    status: str | None = None
+
+
+class Status(Fact, frozen=True, kw_only=True):
+    """A status of 1C that `[onec.statuses]` does not map."""
+
+    status: str
+
+
+class Snapshot(Fact, frozen=True, kw_only=True):
+    """1C's document as it stood at a moment."""
+
+    document: Document | None = None
+    status: str | None = None
+    posted: bool | None = None
+    deleted: bool | None = None
+    cancelled: bool | None = None
+    lines: tuple[Line, ...] | None = None
+    version: str | None = None
+
+
+# What a marketplace says --------------------------------------------------------------------------------------------
+
+
+class Placed(Fact, frozen=True, kw_only=True):
+    """A buyer placed the order. Prices are the marketplace's, `total` is for all lines."""
+
+    number: str
+    lines: tuple[Line, ...] = ()
+    total: Decimal | None = None
+    currency: str | None = None
+    delivery: Delivery | None = None
+    deadlines: tuple[Deadline, ...] = ()
+    placed_at: datetime | None = None
+    details: dict[str, str] = {}
+
+
+class Changed(Fact, frozen=True, kw_only=True):
+    """What differs from before; a field left out is as it was."""
+
+    lines: tuple[Line, ...] | None = None
+    total: Decimal | None = None
+    delivery: Delivery | None = None
+    deadlines: tuple[Deadline, ...] | None = None
+    details: dict[str, str] | None = None
+
+
+class Seen(Fact, frozen=True, kw_only=True):
+    """The marketplace's own status, seen in a read begun at `began_at`. `stale`: older than what was known, changes nothing.
+    `request`: the buyer's wish to cancel was open."""
+
+    status: str
+    began_at: datetime
+    stage: str | None = None
+    stamp: datetime | None = None
+    request: bool = False
+    stale: bool = False
+
+
+class Notified(Fact, frozen=True, kw_only=True):
+    """The marketplace called: a hint that the order should be read, never the truth itself."""
+
+    notice: str
+    status: str | None = None
+    hint: str | None = None
+
+
+class CancellationRequested(Fact, frozen=True, kw_only=True):
+    """The buyer asks to cancel; unanswered by `due`, the marketplace cancels by itself."""
+
+    due: datetime | None = None
+
+
+# What the hub decides and what came of it ---------------------------------------------------------------------------
+
+
+class CommandRequested(Fact, frozen=True, kw_only=True):
+    """Something must be done at a marketplace (`target` = the channel) or told to 1C (`target` = `1c`).
+
+    `action` is the step's name at a marketplace, the message's type towards 1C. `stage` is what the order reached.
+    `data` is what the message to 1C says besides what its cause holds.
+    """
+
+    command: str
+    target: str
+    action: str
+    stage: str | None = None
+    data: dict[str, str] = {}
+
+
+class CommandOutcome(Fact, frozen=True, kw_only=True):
+    """What came of a command. `code`, `message`, `hint` are the marketplace's answer or our reason."""
+
+    command: str
+    attempts: int = 0
+    status: str | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+
+
+class CommandRetried(Fact, frozen=True, kw_only=True):
+    """An operator brings a refused or given-up command back."""
+
+    command: str
+
+
+class DeadlineNear(Fact, frozen=True, kw_only=True):
+    stage: str
+    due: datetime
+
+
+class AttentionCleared(Fact, frozen=True, kw_only=True):
+    """An operator has looked: attention with this code, risen up to this position, is settled."""
+
+    code: str
+    until: int
+
+
+FACTS: dict[str, type[Fact]] = {
+    "order.registered": Registered,
+    "order.confirmed": Confirmed,
+    "order.assembled": Assembled,
+    "order.shipped": Shipped,
+    "order.arrived": Arrived,
+    "order.handed_over": HandedOver,
+    "order.delivered": Delivered,
+    "order.completed": Completed,
+    "order.rescheduled": Rescheduled,
+    "order.cancelled": Cancelled,
+    "order.cancellation_accepted": CancellationAccepted,
+    "order.cancellation_declined": CancellationDeclined,
+    "order.returned": Returned,
+    "order.status": Status,
+    "order.snapshot": Snapshot,
+    "order.placed": Placed,
+    "order.changed": Changed,
+    "order.cancellation_requested": CancellationRequested,
+    "marketplace.seen": Seen,
+    "marketplace.notified": Notified,
+    "command.requested": CommandRequested,
+    "command.done": CommandOutcome,
+    "command.refused": CommandOutcome,
+    "command.given_up": CommandOutcome,
+    "command.withdrawn": CommandOutcome,
+    "command.withheld": CommandOutcome,
+    "command.retried": CommandRetried,
+    "deadline.near": DeadlineNear,
+    "attention.cleared": AttentionCleared,
+}
+"""Every stored type and its shape."""
+
+OUTCOMES = {
+    "command.done": "done",
+    "command.refused": "refused",
+    "command.given_up": "given_up",
+    "command.withdrawn": "withdrawn",
+    "command.withheld": "withheld",
+}
+"""Facts that end a command, and the state it then has."""
+
+ONEC_STAGES = {
+    "order.registered": "placed",
+    "order.confirmed": "confirmed",
+    "order.assembled": "assembled",
+    "order.shipped": "shipped",
+    "order.arrived": "arrived",
+    "order.handed_over": "handed_over",
+    "order.delivered": "delivered",
+    "order.completed": "completed",
+}
+"""1C's marks that move an order along the path."""
+
+ONEC_TYPES = (
+    *ONEC_STAGES,
+    "order.rescheduled",
+    "order.cancelled",
+    "order.cancellation_accepted",
+    "order.cancellation_declined",
+    "order.returned",
+    "order.status",
+    "order.snapshot",
+)
+"""What 1C may say."""
+
+
+def from_onec(source: str) -> bool:
+    """Whether the shop's own 1C is the sender; marketplaces are `channel/NAME`, the hub is `okno`."""
+    return not source.startswith("channel/") and source != HUB
+
+
+HUB = "okno"
+"""The source of the hub's own decisions."""

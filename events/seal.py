@@ -1,0 +1,62 @@
+"""The seal: a chain of hashes over the log, one link per append.
+
+content = sha256 over what the sender said and who said it; row = sha256 over the content and where and when it was
+recorded; seal = sha256(previous seal, first position, last position, the rows' hashes in order). An edited, deleted or
+reordered row breaks the chain. Someone who recomputes the whole chain is found only with a seal kept outside.
+
+Every text is written with its length before it, so that no two different rows hash the same bytes.
+"""
+
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+GENESIS = bytes(32)
+"""The seal before the first append."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode()
+    return b"%d:%b" % (len(raw), raw)
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970, exact (a float would round)."""
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def content_hash(source: str, id: str, actor: str, cause: int | None, data: bytes, body_hash: bytes | None) -> bytes:
+    """Hash of what was said; `body_hash` stands for the raw body, which can be erased without breaking the chain."""
+    parts = (_text(source), _text(id), _text(actor), b"%d:" % (cause or 0), sha256(data).digest(), body_hash or b"-")
+    return sha256(b"".join(parts)).digest()
+
+
+def row_hash(
+    position: int,
+    order: str,
+    version: int,
+    type: str,
+    occurred: datetime,
+    recorded: datetime,
+    reused: bool,
+    content: bytes,
+) -> bytes:
+    """Hash of one row; `append_batch` computes the same in SQL."""
+    head = b"%d|%b|%d|%b|%d|%d|%d|" % (
+        position, _text(order), version, _text(type), microseconds(occurred), microseconds(recorded), reused,
+    )  # fmt: skip
+    return sha256(head + content).digest()
+
+
+def next_seal(previous: bytes, first: int, last: int, rows: Iterable[bytes]) -> bytes:
+    """The link that an append of the rows first..last adds to the chain."""
+    return sha256(previous + b"|%d|%d|" % (first, last) + b"".join(rows)).digest()
+
+
+def body_hash(key: bytes, body: bytes) -> bytes:
+    """Keyed hash of a raw body, the key's own mark in front: without the key nobody can try out names and phones."""
+    return sha256(key).digest()[:4] + hmac.digest(key, body, "sha256")
