@@ -1,0 +1,197 @@
+"""Follows the log live: replaces the rows of the orders that new events touch.
+
+A step reads which orders were touched behind the oldest position of this process's slices, their whole histories at
+once, and folds each once for all projections. Per projection one transaction moves the slices' progress rows from the
+positions read to the new ones (compare-and-set, generation included) and replaces the orders' rows. So: rows and
+checkpoint agree after any crash; of two followers of one slice one wins and the other's work is thrown away; a follower
+of tables that a rebuild has replaced writes nothing. Histories are read after the positions were, hence a row never
+goes back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from events.log import Log, LogUnavailable, is_transient
+from projections.projection import BUCKETS, Made, Projection, belongs, make_all
+from projections.slices import SECONDS, Slices
+from projections.store import Pool, write
+
+logger = logging.getLogger(__name__)
+
+SLICES = 8
+"""Parts the orders are followed in, of 32 buckets each. Progress rows are kept by their number: never change it."""
+
+BATCH = 1000
+"""Events a step looks at."""
+
+POLL = 0.5
+"""Seconds between looks at the log when no signal comes."""
+
+# First rows of a projection nobody followed yet.
+BEGIN = """
+WITH known AS (INSERT INTO okno.projections (name, version) VALUES ($1, $2) ON CONFLICT DO NOTHING)
+INSERT INTO okno.projection_progress (projection, slice, generation, position)
+SELECT $1, n, 1, 0 FROM generate_series(0, $3::integer - 1) AS n ON CONFLICT DO NOTHING
+"""
+
+# Where slices stand.
+PROGRESS = """
+SELECT projection, slice, generation, position FROM okno.projection_progress
+WHERE projection = ANY($1) AND slice = ANY($2)
+"""
+
+# Which orders were touched behind a position.
+TOUCHED = "SELECT position, bucket, order_key FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
+
+# Locks progress rows, always in the same order.
+LOCK_PROGRESS = """
+SELECT slice, generation, position FROM okno.projection_progress
+WHERE projection = $1 AND slice = ANY($2) ORDER BY slice FOR UPDATE
+"""
+
+# Moves slices on.
+MOVE = "UPDATE okno.projection_progress SET position = $3 WHERE projection = $1 AND slice = ANY($2)"
+
+# What there is to say of a projection besides its rows.
+STATUS = """
+SELECT min(p.position) AS position, min(n.version) AS version,
+       (SELECT count(*) FROM okno.projection_rebuilds r WHERE r.projection = $1) AS total,
+       (SELECT count(r.position) FROM okno.projection_rebuilds r WHERE r.projection = $1) AS done,
+       (SELECT count(*) FROM okno.projection_failures f
+        WHERE f.projection = $1 AND f.generation = p.generation) AS failures
+FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection
+WHERE p.projection = $1 GROUP BY p.generation
+"""
+
+
+class Rebuilding(msgspec.Struct, frozen=True):
+    """Buckets done of all buckets."""
+
+    done: int
+    total: int
+
+
+class ProjectionStatus(msgspec.Struct, frozen=True):
+    """How a projection stands. `failures`: orders set aside; `outdated`: made by another version, wants a rebuild."""
+
+    name: str
+    position: int
+    lag: int
+    rows: int
+    rebuild: Rebuilding | None
+    failures: int
+    outdated: bool
+
+
+class Follower:
+    """Keeps projections up with the log, together with other processes that do the same."""
+
+    def __init__(self, pool: Pool, log: Log, projections: Sequence[Projection], owner: str) -> None:
+        self._pool, self._log, self._projections = pool, log, tuple(projections)
+        self._slices = Slices(pool, owner, SLICES)
+
+    async def run(self, wake: asyncio.Event) -> None:
+        """Follows until cancelled; waits for as long as there is no Postgres."""
+        pause, mine, renew_at = POLL, set[int](), 0.0
+        try:
+            while True:
+                wake.clear()
+                try:
+                    if time.monotonic() >= renew_at:
+                        await begin(self._pool, self._projections)
+                        mine, renew_at = await self._slices.renew(), time.monotonic() + SECONDS / 3
+                    more, pause = await self.step(mine), POLL
+                except Exception as error:
+                    if not isinstance(error, LogUnavailable) and not is_transient(error):
+                        raise
+                    logger.warning("projections wait for Postgres: %s", error)
+                    more, pause = False, min(pause * 2, 5.0)
+                    await asyncio.sleep(pause)
+                if not more:
+                    await _wait(wake, POLL)
+        finally:
+            await self._leave()
+
+    async def step(self, slices: set[int]) -> bool:
+        """Takes one batch of events into some slices' rows; whether there is more to do."""
+        stand = await self._pool.fetch(PROGRESS, [p.name for p in self._projections], sorted(slices))
+        if not stand:
+            return False
+        events = await self._pool.fetch(TOUCHED, min(row["position"] for row in stand), BATCH)
+        if not events:
+            return False
+        upto = events[-1]["position"]
+        behind = {
+            (row["projection"], row["slice"]): (row["generation"], row["position"])
+            for row in stand
+            if row["position"] < upto
+        }
+        touched: dict[str, set[str]] = {projection.name: set() for projection in self._projections}
+        for event in events:
+            if belongs(event["order_key"]):
+                for name, orders in touched.items():
+                    at = behind.get((name, slice_of(event["bucket"])))
+                    if at is not None and at[1] < event["position"]:
+                        orders.add(event["order_key"])
+        histories = await self._log.histories(set().union(*touched.values()))
+        for projection, made in zip(self._projections, await make_all(self._projections, histories), strict=True):
+            mine = {number: at for (name, number), at in behind.items() if name == projection.name}
+            wanted = {order: m for order, m in made.items() if order in touched[projection.name]}
+            if mine:
+                await self._store(projection, mine, upto, wanted)
+        return len(events) == BATCH
+
+    async def _store(
+        self, projection: Projection, slices: dict[int, tuple[int, int]], upto: int, made: dict[str, Made]
+    ) -> None:
+        numbers = sorted(slices)
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await connection.fetch(LOCK_PROGRESS, projection.name, numbers)
+            if {row["slice"]: (row["generation"], row["position"]) for row in now} != slices:
+                return  # somebody else was here
+            await connection.execute(MOVE, projection.name, numbers, upto)
+            await write(connection, projection, now[0]["generation"], made)
+
+    async def _leave(self) -> None:
+        try:
+            await asyncio.wait_for(self._slices.leave(), 2)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+
+
+async def _wait(wake: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(wake.wait(), seconds)
+
+
+def slice_of(bucket: int) -> int:
+    """The slice a bucket is followed in."""
+    return bucket * SLICES // BUCKETS
+
+
+async def begin(pool: Pool, projections: Sequence[Projection]) -> None:
+    """Makes the progress rows of projections nobody followed yet."""
+    for projection in projections:
+        await pool.execute(BEGIN, projection.name, projection.version, SLICES)
+
+
+async def status(pool: Pool, projections: Sequence[Projection], head_position: int) -> list[ProjectionStatus]:
+    """How each projection stands, for the log's end at `head_position`."""
+    await begin(pool, projections)
+    found = []
+    for projection in projections:
+        row = await pool.fetchrow(STATUS, projection.name)
+        rows = await pool.fetchval(f"SELECT count(*) FROM okno.{projection.tables[0].name}")  # noqa: S608
+        assert row is not None
+        found.append(ProjectionStatus(
+            name=projection.name, position=row["position"], lag=max(head_position - row["position"], 0), rows=rows,
+            rebuild=Rebuilding(row["done"], row["total"]) if row["total"] else None,
+            failures=row["failures"], outdated=row["version"] != projection.version,
+        ))  # fmt: skip
+    return found

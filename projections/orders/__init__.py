@@ -1,0 +1,1 @@
+"""Current orders: one row each, without personal data."""

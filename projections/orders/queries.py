@@ -1,0 +1,70 @@
+"""What is asked of current orders."""
+
+from datetime import datetime
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+
+from projections.orders.project import OrderRow, present
+
+__all__ = ["OrderRow", "counts", "deadlines", "listed", "one", "present"]
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# Orders, newest change first; each filter is left out where it is null.
+LISTED = """
+SELECT o.position, o.body FROM okno.orders o
+WHERE ($1::text IS NULL OR o.stage = $1) AND ($2::text IS NULL OR o.channel = $2)
+  AND ($3::text IS NULL OR o.attention <> '{}' AND ($3 = 'any' OR $3 = ANY(o.attention)))
+  AND ($4::text IS NULL OR position(lower($4) IN o.search) > 0)
+  AND ($5::bigint IS NULL OR o.position < $5)
+ORDER BY o.position DESC LIMIT $6
+"""
+
+# One order.
+ONE = "SELECT o.body FROM okno.orders o WHERE o.order_key = $1"
+
+# How many orders stand at each stage, and how many want each kind of attention.
+COUNTS = """
+SELECT 'stage' AS what, o.stage AS name, count(*) AS orders FROM okno.orders o GROUP BY o.stage
+UNION ALL
+SELECT 'attention', code, count(*) FROM okno.orders o, unnest(o.attention) AS code
+WHERE o.attention <> '{}' GROUP BY code
+"""
+
+# Open deadlines due before a moment.
+DEADLINES = "SELECT order_key, stage, due FROM okno.order_deadlines WHERE due < $1 ORDER BY due, order_key"
+
+_BODY = msgspec.json.Decoder(OrderRow)
+
+
+async def listed(
+    pool: Pool, *, stage: str | None = None, channel: str | None = None, attention: str | None = None,
+    q: str | None = None, after: str | None = None, limit: int = 50,
+) -> tuple[list[OrderRow], str | None]:  # fmt: skip
+    """Orders, newest change first, and the cursor of the next page. `attention`: `any` or a code; `q`: part of the
+    number, the document's number or an article. `ValueError` for a cursor that is none."""
+    position = None if after is None else int(after)
+    rows = await pool.fetch(LISTED, stage, channel, attention, q or None, position, limit + 1)
+    found = [_BODY.decode(row["body"]) for row in rows[:limit]]
+    return found, str(rows[limit - 1]["position"]) if len(rows) > limit else None
+
+
+async def one(pool: Pool, order: str) -> OrderRow | None:
+    """One order; None where nobody ever heard of it."""
+    body = await pool.fetchval(ONE, order)
+    return None if body is None else _BODY.decode(body)
+
+
+async def counts(pool: Pool) -> dict[str, dict[str, int]]:
+    """Numbers of orders: `{"stage": {stage: n}, "attention": {code: n}}`."""
+    found: dict[str, dict[str, int]] = {"stage": {}, "attention": {}}
+    for row in await pool.fetch(COUNTS):
+        found[row["what"]][row["name"]] = row["orders"]
+    return found
+
+
+async def deadlines(pool: Pool, before: datetime) -> list[tuple[str, str, datetime]]:
+    """Order, stage and due time of open deadlines due before a moment, most urgent first."""
+    return [(row["order_key"], row["stage"], row["due"]) for row in await pool.fetch(DEADLINES, before)]
