@@ -1,0 +1,102 @@
+"""The hub's Postgres: schema, connections, and waiting for it.
+
+Two ways in: `migrate` as the database's owner, everything else as the role `okno_hub`, which can't touch what is in the
+log. Where that role does not exist (the owner may not create roles) the owner's rights are used, and the trigger guards.
+"""
+
+import asyncio
+from importlib import resources
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+
+from events.log import LogUnavailable, is_transient
+
+logger = structlog.get_logger()
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+MIGRATIONS = (("events", "sql"), ("projections", "orders"), ("projections", "commands"), ("service", "sql"))
+"""Folders whose `.sql` files make the schema, in this order; a file once applied is never changed."""
+
+# One migration at a time, over all processes.
+LOCK = "SELECT pg_advisory_lock(hashtext('okno.migrate'))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtext('okno.migrate'))"
+
+# May this user work as okno_hub?
+HUB_ROLE = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'okno_hub' AND pg_has_role(oid, 'member'))"
+
+
+def scripts() -> list[tuple[str, str]]:
+    """Names and texts of all migrations, in the order they are applied."""
+    found = []
+    for package, folder in MIGRATIONS:
+        files = [f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".sql")]
+        found += [(f"{package}/{folder}/{f.name}", f.read_text()) for f in sorted(files, key=lambda f: f.name)]
+    return found
+
+
+async def migrate(connection: asyncpg.Connection) -> list[str]:
+    """Brings the schema up to date and says what it applied; two at once do it once."""
+    applied = []
+    await connection.execute(LOCK)
+    try:
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS okno")
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS okno.migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())"
+        )
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM okno.migrations")}
+        for name, text in scripts():
+            if name not in done:
+                async with connection.transaction():
+                    await connection.execute(text)
+                    await connection.execute("INSERT INTO okno.migrations (name) VALUES ($1)", name)
+                applied.append(name)
+    finally:
+        await connection.execute(UNLOCK)
+    return applied
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """One connection as the owner; `LogUnavailable` where there is no server to talk to."""
+    try:
+        return await asyncpg.connect(url, timeout=10, command_timeout=60)
+    except Exception as error:
+        if is_transient(error):
+            raise LogUnavailable(f"{type(error).__name__}: {error}") from error
+        raise
+
+
+async def open_pool(url: str, *, size: int = 10) -> Pool:
+    """Migrates, then opens connections that may append to the log and never change it."""
+    connection = await connect(url)
+    try:
+        for name in await migrate(connection):
+            logger.info("migrated", name=name)
+        limited = await connection.fetchval(HUB_ROLE)
+    finally:
+        await connection.close()
+    settings = {"application_name": "okno", "idle_in_transaction_session_timeout": "60000", "lock_timeout": "20000"}
+    if limited:
+        settings["role"] = "okno_hub"
+    pool = await asyncpg.create_pool(
+        url, min_size=1, max_size=size, timeout=10, command_timeout=60, server_settings=settings
+    )
+    assert pool is not None
+    return pool
+
+
+async def wait_for_pool(url: str) -> Pool:
+    """`open_pool`, tried again for as long as there is no server; any other error is the caller's."""
+    pause = 0.2
+    while True:
+        try:
+            return await open_pool(url)
+        except LogUnavailable as error:
+            logger.warning("waiting for Postgres", error=str(error), again_in=pause)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 5.0)

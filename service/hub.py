@@ -1,0 +1,51 @@
+"""What the parts of a running hub share: made once, filled as servers come up.
+
+`storage` is None until Postgres was reached for the first time since the start; whoever needs it says so to its caller
+instead of failing. It stays after Postgres went away: then its calls raise `LogUnavailable`.
+"""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+
+from events.log import Log
+from events.order.reactions import Plan
+from service.database import Pool
+from service.door import Door
+from service.leases import Leases
+from service.onec.amqp import Publisher
+from service.settings import Channel, Settings
+from service.signals import Signal
+from service.work import Work
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Everything that stands on Postgres."""
+
+    pool: Pool
+    log: Log
+    work: Work
+    leases: Leases
+
+
+@dataclass
+class Hub:
+    """One running hub. `grown`: the log may have grown; `told`: there may be something to send."""
+
+    settings: Settings
+    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+    storage: Storage | None = None
+    publisher: Publisher | None = None
+    grown: Signal = field(default_factory=Signal)
+    told: Signal = field(default_factory=Signal)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.door = Door(self.publisher)
+
+
+def plan_of(channel: Channel) -> Plan:
+    """A channel's steps, with the trigger map of its kind and what the configuration changes in it."""
+    market = channel.marketplace
+    return Plan(channel.name, market.steps, {**market.triggers, **channel.triggers})

@@ -1,0 +1,209 @@
+"""RabbitMQ, both ways: batches into intake with an ack after the commit, and messages out with the broker's word for it.
+
+Taking: messages pile up while the batch before is being committed, so batches grow under load; one ack a batch, after the
+commit. If the process dies in between, the broker delivers again and the log knows them. While Postgres is away the
+consuming connection is closed once, and opened again when a probe succeeds: nothing is put back, no delivery is counted.
+
+Giving: `publish` returns once the broker has the message in a queue, and raises `BrokerUnavailable` in all other cases;
+then nobody knows, and the same message is sent again under the same id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+
+from events.log import Log, LogUnavailable
+from service.intake import Intake, Raw
+from service.onec import topology
+
+logger = structlog.get_logger()
+
+PREFETCH = 1000
+BATCH = 500
+IDLE_CHECK = 20.0
+"""Seconds of silence after which the queue is asked whether it still knows its consumer."""
+
+BROKER_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""What aio-pika raises when the broker is gone or says no; RuntimeError is its word for a closed channel."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker did not take the message, or did not say so in time."""
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """A plain connection: loss is seen at once and dealt with here, not healed behind our back."""
+    return await aio_pika.connect(url, timeout=10, client_properties={"connection_name": name})
+
+
+class Publisher:
+    """One connection for sending. `up` tells whether it stands; it is made anew in the background."""
+
+    def __init__(self, url: str, partitions: int, sources: Sequence[str]) -> None:
+        self._url, self._partitions, self._sources = url, partitions, sources
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self.refused: str | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether messages can be sent now."""
+        return self._channel is not None and not self._channel.is_closed
+
+    async def run(self) -> None:
+        """Keeps the connection and the topology in place for as long as the hub runs."""
+        pause = 0.2
+        while True:
+            try:
+                async with asyncio.timeout(20):
+                    await self._open()
+                pause = 0.2
+                assert self._channel is not None
+                await self._channel.closed()
+            except BROKER_ERRORS as error:
+                self.refused = f"{type(error).__name__}: {error}"
+                logger.warning("waiting for RabbitMQ", error=self.refused, again_in=pause)
+            finally:
+                await self.close()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3.0)
+
+    async def _open(self) -> None:
+        self._connection = await connect(self._url, "okno publisher")
+        setup = await self._connection.channel()
+        await topology.declare(setup, self._partitions, self._sources)
+        await setup.close()
+        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self.refused = None
+
+    async def close(self) -> None:
+        """Lets go of the connection."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            try:
+                await asyncio.wait_for(connection.close(), 2)
+            except BROKER_ERRORS as error:
+                logger.debug("closing the connection", error=str(error))
+
+    async def publish(
+        self, exchange: str, key: str, body: bytes, *, id: str, type: str, headers: Mapping[str, Any], timeout: float,
+        content_type: str = "application/cloudevents+json",
+    ) -> None:  # fmt: skip
+        """Sends one message; returns once the broker has it in a queue."""
+        channel = self._channel
+        if channel is None or channel.is_closed:
+            raise BrokerUnavailable("no connection to RabbitMQ")
+        message = aio_pika.Message(
+            body, message_id=id, type=type, headers=dict(headers), content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT, app_id="okno",
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(timeout):
+                target = await channel.get_exchange(exchange, ensure=False)
+                await target.publish(message, key, mandatory=True)
+        except BROKER_ERRORS as error:
+            raise BrokerUnavailable(f"{type_name(error)}: {error}") from error
+
+
+def type_name(error: BaseException) -> str:
+    """The error's class, for a log line."""
+    return error.__class__.__name__
+
+
+Taker = Callable[[Sequence[Raw]], Awaitable[None]]
+
+
+class Consumer:
+    """Takes one queue into the log, batch by batch, until cancelled."""
+
+    def __init__(self, url: str, queue: str, log: Log, take: Taker) -> None:
+        self._url, self._queue, self._log, self._take = url, queue, log, take
+
+    async def run(self, lost: asyncio.Event) -> None:
+        """Consumes until the lease behind `lost` is gone; waits out a broker or a Postgres that is away."""
+        pause = 0.2
+        while not lost.is_set():
+            try:
+                await self._log.head()
+                await self._consume(lost)
+                pause = 0.2
+            except LogUnavailable as error:
+                logger.warning("Postgres is away: not consuming", queue=self._queue, error=str(error))
+            except (BrokerUnavailable, *BROKER_ERRORS) as error:
+                logger.warning("RabbitMQ is away", queue=self._queue, error=f"{type_name(error)}: {error}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3.0)
+
+    async def _consume(self, lost: asyncio.Event) -> None:
+        connection = await connect(self._url, f"okno {self._queue}")
+        try:
+            channel = await connection.channel()
+            await channel.set_qos(prefetch_count=PREFETCH)
+            queue = await channel.get_queue(self._queue)
+            inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+            tag = await queue.consume(inbox.put)
+            gone = asyncio.ensure_future(channel.closed())
+            leaving = asyncio.create_task(lost.wait())
+            try:
+                while batch := await self._batch(inbox, channel, gone, leaving):
+                    await self._take([raw(message) for message in batch])
+                    await batch[-1].ack(multiple=True)
+                if not channel.is_closed:
+                    await queue.cancel(tag)
+            finally:
+                gone.cancel()
+                leaving.cancel()
+        finally:
+            await asyncio.wait_for(connection.close(), 3)
+
+    async def _batch(
+        self, inbox: asyncio.Queue[AbstractIncomingMessage], channel: AbstractChannel, *ends: "asyncio.Future[Any]"
+    ) -> list[AbstractIncomingMessage]:
+        """Whatever has come by now, at least one message; empty when it is time to stop."""
+        batch: list[AbstractIncomingMessage] = []
+        while not batch:
+            coming = asyncio.create_task(inbox.get())
+            done, _ = await asyncio.wait({coming, *ends}, timeout=IDLE_CHECK, return_when=asyncio.FIRST_COMPLETED)
+            if any(end.done() for end in ends):
+                coming.cancel()
+                return []
+            if coming in done:
+                batch.append(coming.result())
+            else:
+                coming.cancel()
+                await self._still_known(channel)
+        while len(batch) < BATCH and not inbox.empty():
+            batch.append(inbox.get_nowait())
+        return batch
+
+    async def _still_known(self, channel: AbstractChannel) -> None:
+        """A consumer the broker has dropped gets no word of it: ask. No consumer at all means it was ours."""
+        queue = await channel.declare_queue(self._queue, passive=True, timeout=10)
+        if not queue.declaration_result.consumer_count:
+            raise BrokerUnavailable(f"{self._queue} has lost its consumer")
+
+
+def raw(message: AbstractIncomingMessage) -> Raw:
+    """A delivery with what CloudEvents' binary mode and 1C's add-in put beside the body."""
+    envelope = {"content_type": message.content_type or "", "subject": message.routing_key or ""}
+    envelope |= {"type": message.type or "", "id": message.message_id or "", "source": message.app_id or ""}
+    for key, value in message.headers.items():
+        prefix, _, name = key.replace("cloudEvents_", "cloudEvents:").replace("ce-", "cloudEvents:", 1).partition(":")
+        if prefix == "cloudEvents" and name:
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            envelope[name.lower()] = text
+    return Raw(message.body, {key: value for key, value in envelope.items() if value}, "amqp")
+
+
+def dead_letters(intake: Intake) -> Taker:
+    """What to do with dead letters: keep them, whole, in `rejected`."""
+
+    async def take(raws: Sequence[Raw]) -> None:
+        await intake.reject(raws, "dead_lettered", "the broker gave up on it: resubmit it once its cause is gone")
+
+    return take

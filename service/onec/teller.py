@@ -1,0 +1,110 @@
+"""Tells 1C: messages that wait in the log are published with the broker's word for it, in order per order.
+
+If the process dies after publishing and before the outcome is in the log, the message is published again under the same
+id: at least once. Without a broker a message counts as told once it stands in the log, where `GET /v1/outbox` reads it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+
+from events.codec import encode, own_event
+from events.log import Log, LogUnavailable
+from events.order import facts as f
+from events.order.reactions import ONEC
+from events.order.state import Command, OrderState, fold
+from events.recorded import NewEvent, Recorded
+from service import backoff, metrics
+from service.onec import outbox
+from service.onec.amqp import BrokerUnavailable, Publisher
+from service.onec.topology import OUT
+from service.signals import wait
+from service.work import Lane, Work
+
+logger = structlog.get_logger()
+
+LANES = 200
+TIMEOUT = 10.0
+"""Seconds the broker has to confirm a message; our own, since a publish can hang for ever."""
+
+POLL_SECONDS = 0.5
+
+
+class Teller:
+    """Publishes the messages to 1C; `publisher` None: there is no broker."""
+
+    def __init__(self, log: Log, work: Work, publisher: Publisher | None) -> None:
+        self._log, self._work, self._publisher = log, work, publisher
+
+    async def run(self, told: asyncio.Event) -> None:
+        """Publishes until cancelled."""
+        while True:
+            try:
+                if self._publisher is not None and not self._publisher.up:
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
+                lanes = await self._work.claim(ONEC, LANES)
+                if lanes:
+                    await self._tell(lanes)
+                    continue
+            except LogUnavailable as error:
+                logger.warning("messages to 1C wait for Postgres", error=str(error))
+                await asyncio.sleep(1)
+            await wait(told, POLL_SECONDS)
+
+    async def _tell(self, lanes: Sequence[Lane]) -> None:
+        orders = [lane.order for lane in lanes]
+        histories = await self._log.histories(orders)
+        attempts = await self._work.attempts(ONEC, orders)
+        results = await asyncio.gather(
+            *(self._lane(order, histories[order], {c: a.attempts for c, a in attempts.items()}) for order in orders)
+        )
+        done = [event for events, _ in results for event in events]
+        if done:
+            await self._log.append(done)
+            await self._work.forget([e.id.partition("/")[0] for e in done])
+            metrics.OUTCOMES.labels(ONEC, "done").inc(len(done))
+        for lane, (_, failed) in zip(lanes, results, strict=True):
+            if failed is None:
+                await self._work.release(ONEC, lane, None, idle=True)
+            else:
+                due = datetime.now(UTC) + timedelta(seconds=backoff.delay(min(failed, 4), 0.5))
+                await self._work.release(ONEC, lane, due, idle=False)
+
+    async def _lane(
+        self, order: str, history: Sequence[Recorded], attempts: dict[str, int]
+    ) -> tuple[list[NewEvent], int | None]:
+        """Publishes one order's messages in turn; the outcomes, and after how many tries the first one failed."""
+        state = fold(order, history)
+        by_position = {event.position: event for event in history}
+        done: list[NewEvent] = []
+        for command in state.waiting(ONEC):
+            tries = attempts.get(command.id, 0) + 1
+            if self._publisher is not None:
+                body = await self._body(command, state, by_position)
+                await self._work.begin(ONEC, [(command.id, order)])
+                try:
+                    await self._publish(state.channel, command, body, tries)
+                except BrokerUnavailable as error:
+                    logger.info("message to 1C not confirmed", order=order, type=command.action, error=str(error))
+                    return done, tries
+            fact = f.CommandOutcome(command=command.id, attempts=tries)
+            id = f"{command.id}/{command.rounds}/done"
+            done.append(own_event(order, "command.done", id, fact, command.position))
+        return done, None
+
+    async def _body(self, command: Command, state: OrderState, by_position: dict[int, Recorded]) -> bytes:
+        request, cause = by_position[command.position], by_position[command.cause]
+        wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
+        personal = await self._log.personal(state.order)
+        return encode(outbox.message(request, wanted, cause, state, personal))
+
+    async def _publish(self, channel: str, command: Command, body: bytes, attempt: int) -> None:
+        assert self._publisher is not None
+        await self._publisher.publish(
+            OUT, f"{channel}.{command.action}", body, id=command.id, type=command.action,
+            headers={"version": command.version, "attempt": attempt}, timeout=TIMEOUT,
+        )  # fmt: skip

@@ -1,0 +1,69 @@
+"""What the hub declares at RabbitMQ, so that 1C declares nothing.
+
+    okno.in (topic) ──#──▶ okno.in.0                            one partition
+    okno.in (topic) ──#──▶ okno.in.hash ─▶ okno.in.0 … N-1      several, by order key; needs the consistent-hash plugin
+       └ alternate ▶ okno.unrouted (fanout) ─▶ okno.unrouted    what no queue takes
+    okno.in.N ─ dead letters ▶ okno.in.dead                     read by the hub into `rejected`
+    okno.out (topic) ──#──▶ okno.1c, okno.1c.SOURCE             1C reads these; what it rejects: okno.1c.dead
+
+Incoming queues are quorum queues with a single active consumer. The delivery limit is as good as none: a hub that
+restarts often must not lose a backlog to it. 1C's queue is classic: its add-in could not read quorum queues for long.
+"""
+
+from collections.abc import Iterable
+
+from aio_pika.abc import AbstractChannel, AbstractExchange, ExchangeType
+
+IN, HASH, UNROUTED, OUT = "okno.in", "okno.in.hash", "okno.unrouted", "okno.out"
+DEAD_IN, DEAD_OUT = "okno.in.dead", "okno.1c.dead"
+ONEC = "okno.1c"
+DELIVERY_LIMIT = 2_000_000_000
+
+
+def partition(number: int) -> str:
+    """The name of an incoming queue."""
+    return f"{IN}.{number}"
+
+
+async def declare(channel: AbstractChannel, partitions: int, sources: Iterable[str]) -> None:
+    """Declares all of it; harmless to repeat. Raises the broker's error where something else stands under a name."""
+    unrouted = await channel.declare_exchange(UNROUTED, ExchangeType.FANOUT, durable=True)
+    await (await channel.declare_queue(UNROUTED, durable=True)).bind(unrouted)
+    await _dead(channel, DEAD_IN)
+    incoming = await channel.declare_exchange(
+        IN, ExchangeType.TOPIC, durable=True, arguments={"alternate-exchange": UNROUTED}
+    )
+    await _declare_partitions(channel, incoming, partitions)
+    await _dead(channel, DEAD_OUT)
+    outgoing = await channel.declare_exchange(OUT, ExchangeType.TOPIC, durable=True)
+    for name in (ONEC, *(f"{ONEC}.{source}" for source in sources)):
+        queue = await channel.declare_queue(name, durable=True, arguments={"x-dead-letter-exchange": DEAD_OUT})
+        await queue.bind(outgoing, "#")
+
+
+async def _dead(channel: AbstractChannel, name: str) -> None:
+    exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
+    await (await channel.declare_queue(name, durable=True)).bind(exchange)
+
+
+async def _declare_partitions(channel: AbstractChannel, incoming: AbstractExchange, partitions: int) -> None:
+    source = incoming
+    if partitions > 1:
+        source = await channel.declare_exchange(HASH, "x-consistent-hash", durable=True)
+        await source.bind(incoming, "#")
+        # With one partition before, its binding would go on taking everything a second time.
+        await (await channel.get_queue(partition(0), ensure=False)).unbind(incoming, "#")
+    for number in range(partitions):
+        queue = await channel.declare_queue(
+            partition(number),
+            durable=True,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-single-active-consumer": True,
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-dead-letter-exchange": DEAD_IN,
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            },
+        )
+        await queue.bind(source, "1" if partitions > 1 else "#")

@@ -1,0 +1,142 @@
+"""The reactor: turns facts into requests, in the log's order.
+
+One process at a time, by lease, only to spare the work: a command's id follows from what it is for, so two reactors at
+once, or one that starts again anywhere, request nothing twice. Requests are appended at the version they were decided
+on; if the order moved on meanwhile, they are decided again. If the process dies after the append and before the
+checkpoint, the same events are looked at again and nothing is wanted.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from events.codec import decode, own_event
+from events.log import Log, LogUnavailable, waits
+from events.order import facts as f
+from events.order.reactions import ONEC, Plan, requests
+from events.order.state import OrderState, fold
+from events.recorded import NewEvent, Recorded
+from service import metrics
+from service.database import Pool
+from service.leases import Leases
+from service.signals import Signal, wait
+from service.work import Work
+
+logger = structlog.get_logger()
+
+BATCH = 500
+POLL_SECONDS = 0.5
+"""How often the log is looked at without being woken: a lost wake-up costs this much."""
+
+NAME = "reactor"
+
+
+class Reactor:
+    """Follows the log and asks for what must be done. `plans` by channel."""
+
+    def __init__(
+        self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, settle: Mapping[str, float]
+    ) -> None:
+        self._log, self._pool, self._work = log, pool, work
+        self._plans, self._leases, self._settle = plans, leases, settle
+
+    async def run(self, wake: asyncio.Event, told: Signal) -> None:
+        """Reacts until cancelled; `wake` is set when the log has grown, `told` by us when there is something to do."""
+        while True:
+            async with self._leases.held(f"{NAME}/0") as lost:
+                while not lost.is_set():
+                    try:
+                        busy = await self.step()
+                    except LogUnavailable as error:
+                        logger.warning("reactor waits for Postgres", error=str(error))
+                        await asyncio.sleep(1)
+                        continue
+                    if busy:
+                        told.set()
+                    else:
+                        await wait(wake, POLL_SECONDS)
+
+    async def step(self) -> bool:
+        """Looks at the next events; False when there are none."""
+        position, _ = await self._work.progress(NAME)
+        batch = await self._log.read(position, BATCH)
+        if not batch:
+            metrics.REACTOR_LAG.set(0)
+            return False
+        orders = {e.order: None for e in batch if e.order.partition("/")[0] in self._plans}
+        states = await self._react(list(orders), batch[0].position - 1)
+        await self._checkpoint(batch, states)
+        metrics.HEAD.set(batch[-1].position)
+        return True
+
+    async def _react(self, orders: Sequence[str], after: int) -> dict[str, OrderState]:
+        """Requests what these orders' events behind `after` call for; returns their states before that."""
+        states: dict[str, OrderState] = {}
+        left = list(orders)
+        while left:
+            histories = await self._log.histories(left)
+            events: list[NewEvent] = []
+            for order in left:
+                states[order] = state = fold(order, histories[order])
+                plan = self._plans[state.channel]
+                events += [
+                    own_event(order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version)
+                    for r in requests(order, histories[order], after, plan)
+                ]
+            outcomes = await self._log.append(events) if events else []
+            left = sorted({e.order for e, o in zip(events, outcomes, strict=True) if o.outcome == "conflict"})
+        return states
+
+    @waits
+    async def _checkpoint(self, batch: Sequence[Recorded], states: Mapping[str, OrderState]) -> None:
+        """Asks for lanes and reads, and notes how far we are, in one transaction."""
+        lanes: dict[tuple[str, str], None] = {}
+        reads: list[tuple[str, float, str]] = []
+        commands: list[tuple[str, str, str]] = []
+        for event in batch:
+            state = states.get(event.order)
+            if state is None:
+                continue
+            lanes |= dict.fromkeys(self._lanes(event, state))
+            reads += self._reads(event, state)
+            commands += self._commands(event, state)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._work.expect_in(connection, commands)
+            await self._work.ask_in(connection, sorted(lanes))
+            await self._work.ask_reads_in(connection, reads)
+            await self._work.advance_in(connection, NAME, batch[-1].position)
+
+    def _lanes(self, event: Recorded, state: OrderState) -> list[tuple[str, str]]:
+        """Lanes that have reason to be looked at because of an event."""
+        fact = decode(event)
+        if isinstance(fact, f.CommandRequested):
+            return [(event.order, fact.target)]
+        if isinstance(fact, f.CommandRetried):
+            command = state.commands.get(fact.command)
+            return [(event.order, command.target)] if command is not None else []
+        if event.type in ("order.cancelled", "marketplace.seen") and state.waiting(state.channel):
+            return [(event.order, state.channel)]
+        return []
+
+    def _commands(self, event: Recorded, state: OrderState) -> list[tuple[str, str, str]]:
+        """Commands an event asks for that are waiting still."""
+        fact = decode(event)
+        if isinstance(fact, f.CommandRequested | f.CommandRetried):
+            command = state.commands.get(fact.command)
+            if command is not None and command.state == "waiting":
+                return [(command.id, event.order, command.target)]
+        return []
+
+    def _reads(self, event: Recorded, state: OrderState) -> list[tuple[str, float, str]]:
+        """Reads an event makes due: after a notification, for a mark of an order never seen, after a step was told."""
+        fact = decode(event)
+        if isinstance(fact, f.Notified):
+            return [(event.order, 0.0, fact.hint or "")]
+        if f.from_onec(event.source) and not state.placed:
+            return [(event.order, 0.0, "")]
+        if event.type == "command.done" and isinstance(fact, f.CommandOutcome):
+            command = state.commands.get(fact.command)
+            if command is not None and command.target != ONEC:
+                return [(event.order, self._settle[state.channel], "")]
+        return []

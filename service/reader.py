@@ -1,0 +1,90 @@
+"""Reading orders at a marketplace: what is due, and read-backs. What was seen goes through the one door.
+
+If the process dies after a read and before it is settled, the order is read again: reading changes nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from events.log import Log, LogUnavailable
+from events.order.state import fold
+from service import backoff
+from service.door import Door, Unavailable
+from service.http_client import ChannelClient
+from service.intake import read_message
+from service.leases import Leases
+from service.marketplaces.port import CallFailed, ReturnSeen, Seen, Wanted
+from service.settings import Channel
+from service.work import DueRead, Work
+
+logger = structlog.get_logger()
+
+BATCH = 50
+POLL_SECONDS = 0.3
+MISSING_TRIES = 6
+"""So often an order is looked for that the marketplace does not show, before polls are left to find it."""
+
+
+class Reader:
+    """Reads one channel's orders."""
+
+    def __init__(
+        self, channel: Channel, log: Log, work: Work, client: ChannelClient, door: Door, leases: Leases
+    ) -> None:
+        self._channel, self._log, self._work, self._client, self._door = channel, log, work, client, door
+        self._leases = leases
+
+    async def see(self, wanted: Sequence[Wanted]) -> dict[str, Seen]:
+        """Reads orders, passes on what was seen, and returns it by number; `CallFailed` where there was no answer."""
+        began_at = datetime.now(UTC)
+        found = await self._client.run(self._channel.marketplace.read(wanted))
+        await self.submit(found, began_at)
+        return {seen.number: seen for seen in found if isinstance(seen, Seen)}
+
+    async def submit(self, found: Sequence[Seen | ReturnSeen], began_at: datetime) -> None:
+        """Passes on what a read saw."""
+        if found:
+            await self._door.submit([read_message(self._channel.name, seen, began_at) for seen in found], "read")
+
+    async def run(self) -> None:
+        """Works off the reads that are due, until cancelled; one process per channel, by lease."""
+        while True:
+            async with self._leases.held(f"read/{self._channel.name}") as lost:
+                await self._run(lost)
+
+    async def _run(self, lost: asyncio.Event) -> None:
+        while not lost.is_set():
+            try:
+                due = await self._work.due_reads(self._channel.name, BATCH)
+                if due:
+                    await self._work_off(due)
+                    continue
+            except (LogUnavailable, Unavailable) as error:
+                logger.warning("reads wait", channel=self._channel.name, error=str(error))
+                await asyncio.sleep(1)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _work_off(self, due: Sequence[DueRead]) -> None:
+        held = self._client.held_until("read")
+        if held is not None:
+            await asyncio.sleep(min((held - datetime.now(UTC)).total_seconds(), 5))
+            return
+        histories = await self._log.histories([read.order for read in due])
+        new = {order for order, events in histories.items() if not fold(order, events).placed}
+        wanted = [Wanted(r.order.partition("/")[2], r.order in new, r.hints) for r in due]
+        try:
+            found = await self.see(wanted)
+        except CallFailed as error:
+            logger.info("read failed", channel=self._channel.name, error=str(error))
+            tries = max(read.attempts for read in due)
+            await self._work.later_reads([r.order for r in due], min(backoff.delay(tries + 1, 0.5), 60))
+            return
+        missing = [
+            r for r in due if r.order.partition("/")[2] not in found and r.order in new and r.attempts < MISSING_TRIES
+        ]
+        await self._work.done_reads([r for r in due if r not in missing])
+        for read in missing:
+            await self._work.later_reads([read.order], backoff.delay(read.attempts + 2, 0.5))
