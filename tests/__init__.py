@@ -1,0 +1,1 @@
+"""Tests of Okno; the servers they need are in conftest."""

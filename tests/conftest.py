@@ -1,0 +1,130 @@
+"""What tests stand on: a real Postgres, a real RabbitMQ, and marketplaces' answers without a network.
+
+OKNO_TEST_POSTGRES_URL names another Postgres (its user must be allowed to create databases). OKNO_TEST_AMQP_URL names
+another RabbitMQ, with its management plugin on port 15672 or at OKNO_TEST_RABBITMQ_API.
+"""
+
+import inspect
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aioresponses import aioresponses
+from hypothesis import settings
+
+from service.embedded import EmbeddedPostgres, find_rabbitmq, start_postgres
+from tests.servers import Broker, Databases, named_broker, own_broker
+
+NO_BROKER = "no RabbitMQ here"
+
+# Examples take as long as a busy machine makes them; nothing is written beside the tests.
+settings.register_profile("okno", deadline=None, database=None)
+settings.load_profile("okno")
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """Where the session's servers keep their data."""
+    with tempfile.TemporaryDirectory(prefix="okno-test-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # root's Postgres runs as another user
+        yield Path(folder)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def embedded_postgres(server_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """The session's own Postgres, to be killed and started again by the tests of such."""
+    server = await start_postgres(server_folder)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """An administrator's URL of the Postgres under test."""
+    named = os.environ.get("OKNO_TEST_POSTGRES_URL")
+    if named:
+        return named
+    server: EmbeddedPostgres = request.getfixturevalue("embedded_postgres")
+    return server.url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def databases(postgres_url: str) -> AsyncIterator[Databases]:
+    """Makes databases with the schema in place."""
+    made = Databases(postgres_url)
+    yield made
+    await made.drop_all()
+
+
+@pytest_asyncio.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """A database of the test's own, migrated and empty."""
+    url = await databases.create()
+    yield url
+    await databases.drop(url)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def rabbitmq(server_folder: Path) -> AsyncIterator[Broker]:
+    """The RabbitMQ under test."""
+    named = os.environ.get("OKNO_TEST_AMQP_URL")
+    if not named and find_rabbitmq() is None:
+        pytest.skip(f"{NO_BROKER}: install rabbitmq-server, or name one in OKNO_TEST_AMQP_URL")
+    broker = named_broker(named) if named else await own_broker(server_folder)
+    yield broker
+    if broker.node is not None:
+        await broker.node.stop()
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: Broker) -> Iterator[str]:
+    """A virtual host of the test's own: it finds no queue there, and leaves none behind."""
+    name = rabbitmq.add_virtual_host()
+    yield rabbitmq.url_of(name)
+    rabbitmq.remove_virtual_host(name)
+
+
+@pytest.fixture
+def restartable_rabbitmq(rabbitmq: Broker) -> Broker:
+    """A RabbitMQ that may be stopped and killed, as `rabbitmq.node`."""
+    if rabbitmq.node is None:
+        pytest.skip("OKNO_TEST_AMQP_URL names a RabbitMQ that is not ours to stop")
+    return rabbitmq
+
+
+@pytest.fixture
+def http_mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+    """Answers instead of a network; requests to 127.0.0.1 go through.
+
+    aioresponses 0.7.9 builds aiohttp's ClientResponse without `stream_writer`, which aiohttp 3.14 requires
+    (pnuckowski/aioresponses#289): it is given here, until a release has the mend of #288.
+    """
+    accepted = inspect.signature(aiohttp.ClientResponse.__init__).parameters
+    if "stream_writer" in accepted:
+        monkeypatch.setattr("aioresponses.core.ClientResponse", _ClientResponse)
+    with aioresponses(passthrough=["http://127.0.0.1"]) as answers:
+        yield answers
+
+
+class _StreamWriter:
+    output_size = 0
+
+
+class _ClientResponse(aiohttp.ClientResponse):
+    def __init__(self, *arguments: object, **named: object) -> None:
+        named.setdefault("stream_writer", _StreamWriter())
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]  # whatever aioresponses passes
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says loudly how many promises were not looked at for want of a broker."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROKER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section("RabbitMQ is missing", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(skipped)} TESTS WERE SKIPPED: install rabbitmq-server, or name one in OKNO_TEST_AMQP_URL", red=True
+        )

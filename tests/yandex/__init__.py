@@ -1,0 +1,1 @@
+"""Yandex Market's folder: what it reads, what it sends, and whole orders against its sandbox."""
