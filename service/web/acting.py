@@ -1,0 +1,77 @@
+"""What a person can do over HTTP: retry, resubmit, rebuild, settle attention. Who did it stands in the log."""
+
+import asyncio
+
+import structlog
+from aiohttp import web
+
+from projections.catalogue import PROJECTIONS
+from projections.rebuild import rebuild
+from service import operators, rejected
+from service.operators import NothingToDo
+from service.rejected import StillRejected
+from service.web.keys import HUB, IDENTITY, storage
+from service.web.reading import order_key
+from service.web.schemas import Done, json
+
+logger = structlog.get_logger()
+
+REBUILDS = web.AppKey("rebuilds", dict[str, "asyncio.Task[None]"])
+
+
+async def retry(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/commands/ID/retry`: a refused or given-up command is tried again."""
+    place, id = storage(request), request.match_info["id"]
+    try:
+        await operators.retry(place.log, place.pool, id, actor(request))
+    except NothingToDo as error:
+        raise web.HTTPConflict(text=str(error)) from error
+    return json(Done(f"command {id} will be tried again"), 202)
+
+
+async def resubmit(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/rejected/ID/resubmit`: takes a rejected message once more, as it came."""
+    place, id = storage(request), request.match_info["id"]
+    intake = request.app[HUB].door.intake
+    assert intake is not None  # it comes and goes with the storage
+    try:
+        if not await rejected.resubmit(place.pool, intake, id):
+            raise web.HTTPNotFound(text=f"no rejected message {id}")
+    except StillRejected as error:
+        raise web.HTTPConflict(text=f"it still can't be understood: {error}") from error
+    return json(Done(f"message {id} was taken"), 202)
+
+
+async def clear_attention(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/orders/CHANNEL/NUMBER/attention/CODE/clear`: a person has looked."""
+    code = request.match_info["code"]
+    try:
+        await operators.clear_attention(storage(request).log, order_key(request), code, actor(request))
+    except NothingToDo as error:
+        raise web.HTTPConflict(text=str(error)) from error
+    return json(Done(f"{code} is settled"), 202)
+
+
+async def rebuild_projection(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/projections/NAME/rebuild`: begins a rebuild beside the live tables; `GET /v1/projections` shows it."""
+    place, name = storage(request), request.match_info["name"]
+    projection, running = PROJECTIONS.get(name), request.app[REBUILDS]
+    if projection is None:
+        raise web.HTTPNotFound(text=f"no projection {name}: there are {', '.join(PROJECTIONS)}")
+    if name not in running:
+        task = asyncio.create_task(rebuild(place.pool, place.log, projection))
+        running[name] = task
+        task.add_done_callback(lambda done: _ended(running, name, done))
+    return json(Done(f"{name} is being rebuilt"), 202)
+
+
+def _ended(running: dict[str, "asyncio.Task[None]"], name: str, task: "asyncio.Task[None]") -> None:
+    running.pop(name, None)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("rebuild failed; begin it again, what is done is kept", projection=name, error=repr(error))
+
+
+def actor(request: web.Request) -> str:
+    """Who does this, as the log names him."""
+    identity = request[IDENTITY]
+    return f"{identity.role}/{identity.name}"

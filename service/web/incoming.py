@@ -1,0 +1,72 @@
+"""What comes in over HTTP: 1C's events and the marketplaces' callbacks, answered once they are durable."""
+
+import hmac
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from service.door import Unavailable
+from service.onec.cloudevents import BATCH, Message, Unreadable, read
+from service.passing import notice_message, own
+from service.understanding import understand
+from service.web.keys import HUB, IDENTITY
+from service.web.problems import problem
+from service.web.schemas import Accepted, json
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of one request; a larger one gets 413."""
+
+BINARY = ("id", "source", "type", "subject", "time")
+
+
+async def post_events(request: web.Request) -> web.StreamResponse:
+    """Takes CloudEvents; one that can't be understood refuses the whole request, and its sender is told at once."""
+    hub = request.app[HUB]
+    messages = read(await request.read(), _envelope(request))
+    errors, good = [], list[Message]()
+    for message in messages:
+        try:
+            if isinstance(message, Message) and own(message):
+                raise Unreadable("reserved_source", f"{message.source} is the hub's own way to say things", "/source")
+            understand(message, hub.settings)
+        except Unreadable as error:
+            errors.append({"pointer": error.pointer, "detail": error.detail})
+        else:
+            assert isinstance(message, Message)
+            good.append(message)
+    if errors:
+        return problem(400, f"nothing was taken: {len(errors)} of {len(messages)} events are faulty", errors=errors)
+    await hub.door.submit(good, "http")
+    return json(Accepted(len(good)), 202)
+
+
+def _envelope(request: web.Request) -> dict[str, str]:
+    """CloudEvents' attributes from `ce-` headers, which is how binary mode sends them."""
+    kind = request.content_type if "Content-Type" in request.headers else ""
+    named = {name: request.headers.get(f"ce-{name}", "").strip() for name in BINARY}
+    found = {name: value for name, value in named.items() if value}
+    identity = request.get(IDENTITY)
+    if "source" not in found and identity is not None:
+        found["source"] = f"1c/{identity.name}"
+    return {"content_type": kind if kind != BATCH else "", **found}
+
+
+async def hook(request: web.Request) -> web.StreamResponse:
+    """Takes a marketplace's callback; a wrong channel and a wrong secret are the same 404."""
+    hub, now = request.app[HUB], datetime.now(UTC)
+    channel = hub.settings.channels.get(request.match_info["channel"])
+    expected = channel.hook_secret if channel is not None else None
+    if channel is None or not expected or not hmac.compare_digest(
+        request.match_info["secret"].encode(), expected.encode()
+    ):  # fmt: skip
+        raise web.HTTPNotFound(text="no such hook")
+    body = await request.read()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    answer = channel.marketplace.hook(request.match_info.get("tail", ""), headers, body, now)
+    if answer.notices:
+        messages = [notice_message(channel.name, notice, body) for notice in answer.notices]
+        try:
+            await hub.door.submit(messages, "hook")
+        except Unavailable as error:
+            raise web.HTTPServiceUnavailable(text=str(error)) from error
+    return json(answer.body, answer.status)

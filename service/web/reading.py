@@ -1,0 +1,149 @@
+"""What can be asked: orders, their histories, the log, the outbox, commands, rejected messages, projections."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from projections import follow
+from projections.catalogue import PROJECTIONS
+from projections.commands import queries as commands
+from projections.orders import queries as orders
+from service import audit, outbox, rejected
+from service.hub import Hub
+from service.people import with_people
+from service.web.keys import HUB, storage
+from service.web.problems import problem
+from service.web.schemas import History, OrderPage, OutboxPage, json
+
+MOST = 500
+MOST_EVENTS = 10_000
+
+
+async def order_list(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/orders?stage=&channel=&attention=&q=&after=&limit=`."""
+    query = request.query
+    with _Faulty():
+        found, after = await orders.listed(
+            storage(request).pool, stage=query.get("stage") or None, channel=query.get("channel") or None,
+            attention=query.get("attention") or None, q=query.get("q") or None, after=query.get("after") or None,
+            limit=_limit(query, 50, MOST),
+        )  # fmt: skip
+    kinds = kinds_of(request.app[HUB])
+    return json(OrderPage([orders.present(row, kinds) for row in found], after))
+
+
+async def one_order(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/orders/CHANNEL/NUMBER`."""
+    place, key = storage(request), order_key(request)
+    found = await orders.one(place.pool, key)
+    if found is None:
+        raise web.HTTPNotFound(
+            text=f"no order {key}: nobody ever spoke of it, or its first event was recorded just now"
+        )
+    return json(await with_people(place.log, orders.present(found, kinds_of(request.app[HUB]))))
+
+
+async def history(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/orders/CHANNEL/NUMBER/history[?at=][&known_at=]`."""
+    place, key = storage(request), order_key(request)
+    at, known_at = _moment(request.query, "at"), _moment(request.query, "known_at")
+    found = await audit.replay(place.log, key, at=at, known_at=known_at)
+    if not found.events and not (at or known_at):
+        raise web.HTTPNotFound(text=f"no order {key}: nobody ever spoke of it")
+    state: Any = msgspec.UNSET
+    if at or known_at:
+        kinds = kinds_of(request.app[HUB])
+        state = orders.present(found.state, kinds) if found.state is not None else None
+    return json(History(found.events, None, state))
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/events?after=POSITION&limit=N` as NDJSON."""
+    with _Faulty():
+        after, limit = int(request.query.get("after") or 0), _limit(request.query, 1000, MOST_EVENTS)
+    found = await storage(request).log.read(after, limit)
+    lines = [msgspec.json.encode(audit.event_json(event)) for event in found]
+    return web.Response(body=b"".join(line + b"\n" for line in lines), content_type="application/x-ndjson")
+
+
+async def outbox_page(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/outbox?after=CURSOR&limit=N`; 410 with the way on for a cursor from before a restore."""
+    try:
+        with _Faulty():
+            limit = _limit(request.query, 100, MOST)
+            items, cursor = await outbox.page(storage(request).log, request.query.get("after") or None, limit)
+    except outbox.CursorExpired as expired:
+        return problem(410, str(expired), cursor=expired.start)
+    return json(OutboxPage(items, cursor))
+
+
+async def command_list(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/commands?state=&order=&after=&limit=`."""
+    query = request.query
+    with _Faulty():
+        found, after = await commands.listed(
+            storage(request).pool, state=query.get("state") or None, order=query.get("order") or None,
+            after=query.get("after") or None, limit=_limit(query, 50, MOST),
+        )  # fmt: skip
+    return json({"items": found, "next": after})
+
+
+async def rejected_list(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/rejected?after=&limit=`."""
+    with _Faulty():
+        found, after = await rejected.listed(
+            storage(request).pool, request.query.get("after") or None, _limit(request.query, 50, MOST)
+        )
+    return json({"items": found, "next": after})
+
+
+async def projections(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/projections`."""
+    place = storage(request)
+    head = await place.log.head()
+    return json({"items": await follow.status(place.pool, list(PROJECTIONS.values()), head.position), "next": None})
+
+
+def order_key(request: web.Request) -> str:
+    """The order a path names."""
+    return f"{request.match_info['channel']}/{request.match_info['number']}"
+
+
+def kinds_of(hub: Hub) -> dict[str, tuple[str, str]]:
+    """Kind and model by channel."""
+    return {name: (channel.kind, channel.model) for name, channel in hub.settings.channels.items()}
+
+
+class _Faulty:
+    """Turns a `ValueError` about what was asked into a 400."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValueError):
+            raise web.HTTPBadRequest(text=f"the query is faulty: {error}") from error
+
+
+def _limit(query: Mapping[str, str], usual: int, most: int) -> int:
+    limit = int(query.get("limit") or usual)
+    if limit < 1:
+        raise ValueError(f"limit is {limit}, it must be 1 or more")
+    return min(limit, most)
+
+
+def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        found = datetime.fromisoformat(text.strip().replace(" ", "+") if text.count(":") > 2 else text.strip())
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"{name}={text}: write a time as 2026-01-31T12:00:00Z") from error
+    if found.tzinfo is None:
+        raise web.HTTPBadRequest(text=f"{name}={text}: has no zone, write Z or +04:00 behind it")
+    return found

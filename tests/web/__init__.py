@@ -1,0 +1,1 @@
+"""The HTTP API, the hooks and the pages."""
