@@ -1,7 +1,8 @@
 """The hub's Postgres: schema, connections, and waiting for it.
 
-Two ways in: `migrate` as the database's owner, everything else as the role `okno_hub`, which can't touch what is in the
-log. Where that role does not exist (the owner may not create roles) the owner's rights are used, and the trigger guards.
+Two ways in: `migrate` as the database's owner, everything else as the role `okno_hub`, which can't touch what is in
+the log. Where that role does not exist (the owner may not create roles) the owner's rights are used, and the trigger
+guards.
 """
 
 import asyncio
@@ -85,6 +86,14 @@ async def open_pool(url: str, *, size: int = 10) -> Pool:
     )
     assert pool is not None
     return pool
+
+
+async def close(pool: Pool) -> None:
+    """Closes the connections; what does not end soon is cut off, and Postgres rolls it back."""
+    try:
+        await asyncio.wait_for(pool.close(), 2)
+    except TimeoutError:
+        pool.terminate()
 
 
 async def wait_for_pool(url: str) -> Pool:

@@ -4,7 +4,6 @@
 instead of failing. It stays after Postgres went away: then its calls raise `LogUnavailable`.
 """
 
-import asyncio
 import secrets
 from dataclasses import dataclass, field
 
@@ -39,10 +38,14 @@ class Hub:
     publisher: Publisher | None = None
     grown: Signal = field(default_factory=Signal)
     told: Signal = field(default_factory=Signal)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.door = Door(self.publisher)
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether somebody is there to take messages: the broker or Postgres."""
+        return self.storage is not None or (self.publisher is not None and self.publisher.up)
 
 
 def plan_of(channel: Channel) -> Plan:

@@ -1,0 +1,181 @@
+"""The running hub: what is started, in which order, and how it ends.
+
+    web ──────────────── at once: hooks and health answer while Postgres is away
+    publisher ────────── at once: RabbitMQ's connection and topology
+    storage ──────────── when Postgres answers: schema, pool; then the loops of this process's roles
+
+    intake     consumers of the incoming queues it leases, dead letters into `rejected`
+    react      reactor, deadlines, projections
+    dispatch   a dispatcher a channel, the teller of 1C
+    poll       a reader and a poller a channel
+    web        pages, API, hooks
+
+To end: no new messages, lanes or calls are taken, calls under way get `DRAIN_SECONDS` to come to their end; what is cut
+off then is unknown, and read back by whoever comes next.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import structlog
+
+from events.log import Log
+from projections.catalogue import PROJECTIONS
+from projections.follow import Follower
+from service import database, http_client
+from service.body_key import body_key
+from service.deadlines import Deadlines
+from service.dispatcher import Dispatcher
+from service.embedded import start_postgres
+from service.http_client import ChannelClient
+from service.hub import Hub, Storage, plan_of
+from service.intake import Intake
+from service.leases import Leases
+from service.loops import forever
+from service.onec import topology
+from service.onec.amqp import Consumer, Publisher, dead_letters
+from service.onec.teller import Teller
+from service.poller import Poller
+from service.reactor import Reactor
+from service.reader import Reader
+from service.settings import Settings
+from service.wakeups import Wakeups
+from service.web.server import serve
+from service.work import Work
+
+logger = structlog.get_logger()
+
+ROLES: Final = ("intake", "react", "dispatch", "poll", "web")
+DRAIN_SECONDS: Final = 6.0
+
+Loop = tuple[str, Callable[[], Awaitable[object]]]
+
+
+async def run(settings: Settings, roles: frozenset[str], stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    """Runs the hub until `stop` is set; `ready` is called with its address once it can take messages."""
+    hub = Hub(settings, publisher=_publisher(settings))
+    async with asyncio.TaskGroup() as group, _web(hub, roles) as url:
+        ended = group.create_task(stop.wait())
+        tasks = [group.create_task(_work(hub, roles))]
+        if hub.publisher is not None:
+            tasks.append(group.create_task(forever("publisher", hub.publisher.run)))
+        tasks.append(group.create_task(_announce(hub, url, ready)))
+        await ended
+        logger.info("ending")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def _publisher(settings: Settings) -> Publisher | None:
+    broker = settings.rabbitmq
+    return Publisher(broker.url, broker.partitions, list(settings.onec.sources)) if broker.url is not None else None
+
+
+@asynccontextmanager
+async def _web(hub: Hub, roles: frozenset[str]) -> AsyncIterator[str]:
+    if "web" in roles:
+        async with serve(hub) as url:
+            yield url
+    else:
+        yield ""
+
+
+async def _announce(hub: Hub, url: str, ready: Callable[[str], None]) -> None:
+    while not hub.takes_messages:  # noqa: ASYNC110  # broker and Postgres come up each by itself
+        await asyncio.sleep(0.02)
+    ready(url)
+
+
+async def _work(hub: Hub, roles: frozenset[str]) -> None:
+    """Everything that needs Postgres, from when it is there until cancelled."""
+    async with _storage(hub) as storage, http_client.session() as session:
+        loops, drains = [("leases", storage.leases.stay_alive), *_intake(hub, storage, roles)], []
+        if "react" in roles:
+            loops += _react(hub, storage)
+        for name, channel in hub.settings.channels.items():
+            client = ChannelClient(session, channel.marketplace)
+            reader = Reader(channel, storage.log, storage.work, client, hub.door, storage.leases)
+            if "dispatch" in roles:
+                dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)
+                drains.append(dispatcher)
+                loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe())))
+            if "poll" in roles:
+                poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
+                loops += [(f"read/{name}", reader.run), (f"poll/{name}", poller.run)]
+        if "dispatch" in roles:
+            teller = Teller(storage.log, storage.work, hub.publisher)
+            loops.append(("tell", partial(teller.run, hub.told.subscribe())))
+        hub.grown.set()
+        hub.told.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(forever(*loop))
+        finally:
+            await asyncio.gather(*(dispatcher.drain(DRAIN_SECONDS) for dispatcher in drains))
+
+
+@asynccontextmanager
+async def _storage(hub: Hub) -> AsyncIterator[Storage]:
+    """Postgres, waited for: embedded where no other is named."""
+    settings = hub.settings
+    server = None if settings.postgres.url is not None else await start_postgres(settings.data_dir)
+    url = settings.postgres.url if server is None else server.url
+    assert url is not None
+    try:
+        pool = await database.wait_for_pool(url)
+        try:
+            wakeups = Wakeups(url, hub.owner, {"grown": hub.grown, "told": hub.told})
+            log = Log(pool, body_key(settings.data_dir), hub.grown.set)
+            hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
+            hub.door.intake = Intake(log, settings)
+            listening = asyncio.create_task(forever("wakeups", wakeups.run))
+            try:
+                yield hub.storage
+            finally:
+                listening.cancel()
+        finally:
+            hub.storage, hub.door.intake = None, None
+            await database.close(pool)
+    finally:
+        if server is not None:
+            await server.stop()
+
+
+def _intake(hub: Hub, storage: Storage, roles: frozenset[str]) -> list[Loop]:
+    """Consumers of the broker's queues; none where there is no broker."""
+    url, partitions = hub.settings.rabbitmq.url, hub.settings.rabbitmq.partitions
+    intake = hub.door.intake
+    if url is None or intake is None or "intake" not in roles:
+        return []
+
+    async def consume(queue: str, lease: str, share_of: int, consumer: Consumer) -> None:
+        async with storage.leases.held(lease, share_of=share_of) as lost:
+            logger.info("consuming", queue=queue)
+            await consumer.run(lost)
+
+    loops: list[Loop] = []
+    for number in range(partitions):
+        queue = topology.partition(number)
+        consumer = Consumer(url, queue, storage.log, intake.take)
+        loops.append((queue, partial(consume, queue, f"partition/{number}", partitions, consumer)))
+    dead = Consumer(url, topology.DEAD_IN, storage.log, dead_letters(intake))
+    return [*loops, (topology.DEAD_IN, partial(consume, topology.DEAD_IN, "dead/0", 1, dead))]
+
+
+def _react(hub: Hub, storage: Storage) -> list[Loop]:
+    channels = hub.settings.channels
+    plans = {name: plan_of(channel) for name, channel in channels.items()}
+    settle = {name: channel.marketplace.settle_seconds for name, channel in channels.items()}
+    reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, settle)
+    follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
+    deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
+    return [
+        ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
+        ("projections", partial(follower.run, hub.grown.subscribe())),
+        ("deadlines", deadlines.run),
+    ]

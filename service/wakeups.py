@@ -1,0 +1,68 @@
+"""Wake-ups between processes: NOTIFY after a commit, at most one in 20 ms and never inside an append.
+
+A lost one costs a poll's interval, never an event: every loop looks by itself now and then. A listening connection that
+breaks is made anew for as long as the hub runs.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+
+from events.log import LogUnavailable, is_transient
+from service import database
+from service.signals import Signal
+
+logger = structlog.get_logger()
+
+CHANNEL = "okno"
+QUIET_SECONDS = 0.02
+AGAIN_SECONDS = 2.0
+
+
+class Wakeups:
+    """This process's ear and voice; `signals` by the word that goes over the wire."""
+
+    def __init__(self, url: str, owner: str, signals: Mapping[str, Signal]) -> None:
+        self._url, self._owner, self._signals = url, owner, signals
+        self._pending: set[str] = set()
+        self._wanted = asyncio.Event()
+        for word, signal in signals.items():
+            signal.spread = partial(self._spread, word)
+
+    def _spread(self, word: str) -> None:
+        self._pending.add(word)
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Listens and notifies until cancelled."""
+        while True:
+            try:
+                await self._connected()
+            except Exception as error:
+                if not isinstance(error, LogUnavailable) and not is_transient(error):
+                    raise
+                logger.debug("wake-ups wait for Postgres", error=str(error))
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _connected(self) -> None:
+        connection = await database.connect(self._url)
+        try:
+            await connection.add_listener(CHANNEL, self._heard)
+            # Who only listens learns of a cut connection by this alone.
+            connection.add_termination_listener(lambda _: self._wanted.set())
+            while not connection.is_closed():
+                await self._wanted.wait()
+                self._wanted.clear()
+                words, self._pending = self._pending, set()
+                for word in words:
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, f"{self._owner} {word}")
+                await asyncio.sleep(QUIET_SECONDS)
+        finally:
+            connection.terminate()
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        owner, _, word = str(payload).partition(" ")
+        if owner != self._owner and word in self._signals:
+            self._signals[word].wake()

@@ -1,0 +1,1 @@
+"""The running hub: what is composed, and how it begins and ends."""
