@@ -1,0 +1,100 @@
+"""The doctor: looks at everything the hub needs and says what to do about each failure.
+
+It changes nothing, but brings the schema and the broker's queues into place as the hub itself would."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from events.log import LogUnavailable
+from projections import follow
+from projections.catalogue import PROJECTIONS
+from service import database, http_client, rejected
+from service.database import Pool
+from service.embedded import start_postgres
+from service.http_client import ChannelClient
+from service.marketplaces.port import CallFailed
+from service.onec.checkup import checkup
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    good: bool
+    what: str
+    says: str
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Looks at one thing after another; a failure of one does not keep the others from being looked at."""
+    channels = ", ".join(f"{name} ({channel.kind} {channel.model})" for name, channel in settings.channels.items())
+    yield Finding(True, "configuration", f"channels {channels or 'none yet: add [channels.NAME]'}")
+    async for finding in _postgres(settings):
+        yield finding
+    async for finding in _rabbitmq(settings):
+        yield finding
+    async with http_client.session() as session:
+        for name, channel in settings.channels.items():
+            client = ChannelClient(session, channel.marketplace)
+            try:
+                faults = await client.run(channel.marketplace.check())
+            except CallFailed as error:
+                faults = [f"{error}: check base_url, api_key and the way to {channel.marketplace.base_url}"]
+            if channel.hook_secret is None:
+                faults.append("hook_secret is missing: without notifications orders are found by polls alone")
+            for fault in faults:
+                yield Finding(False, f"channel {name}", fault)
+            if not faults:
+                yield Finding(
+                    True, f"channel {name}", f"key and reach are good, {'live' if channel.live else 'shadow'}"
+                )
+
+
+async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
+    server = None if settings.postgres.url is not None else await start_postgres(settings.data_dir)
+    url = settings.postgres.url or (server.url if server is not None else "")
+    try:
+        pool = await database.open_pool(url, size=2)
+    except LogUnavailable as error:
+        yield Finding(False, "postgres", f"{error}: start it, or correct postgres.url")
+    except Exception as error:  # whatever Postgres says, it is what the operator must read
+        yield Finding(False, "postgres", f"{type(error).__name__}: {error}: correct postgres.url or the user's rights")
+    else:
+        try:
+            async for finding in _database(pool):
+                yield finding
+        finally:
+            await database.close(pool)
+    finally:
+        if server is not None:
+            await server.stop()
+
+
+async def _database(pool: Pool) -> AsyncIterator[Finding]:
+    version = await pool.fetchval("SHOW server_version_num")
+    head = await pool.fetchval("SELECT position FROM okno.head WHERE log_id = 0")
+    yield Finding(int(version) >= 150_000, "postgres", f"version {int(version) // 10_000}, {head} events in the log")
+    limited = await pool.fetchval("SELECT current_user = 'okno_hub'")
+    guard = "grants and trigger" if limited else "its trigger only: let the owner create roles, then okno migrate"
+    yield Finding(True, "log", f"append-only by {guard}")
+    for status in await follow.status(pool, list(PROJECTIONS.values()), head):
+        says = f"{status.rows} rows, {status.lag} events behind"
+        if status.outdated:
+            yield Finding(False, f"projection {status.name}", f"made by another version: okno rebuild {status.name}")
+        elif status.failures:
+            says = f"{status.failures} orders are set aside: okno rebuild {status.name} once the cause is mended"
+            yield Finding(False, f"projection {status.name}", says)
+        else:
+            yield Finding(True, f"projection {status.name}", says)
+    waiting = await rejected.count(pool)
+    yield Finding(True, "rejected", f"{waiting} messages" + (": look at /rejected" if waiting else ""))
+
+
+async def _rabbitmq(settings: Settings) -> AsyncIterator[Finding]:
+    url, partitions = settings.rabbitmq.url, settings.rabbitmq.partitions
+    if url is None:
+        yield Finding(True, "rabbitmq", "none: 1C posts to /v1/events and reads /v1/outbox")
+        return
+    for good, says in await checkup(url, partitions, list(settings.onec.sources)):
+        yield Finding(good, "rabbitmq", says)
