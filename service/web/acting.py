@@ -33,7 +33,8 @@ async def resubmit(request: web.Request) -> web.StreamResponse:
     """`POST /v1/rejected/ID/resubmit`: takes a rejected message once more, as it came."""
     place, id = storage(request), request.match_info["id"]
     intake = request.app[HUB].door.intake
-    assert intake is not None  # it comes and goes with the storage
+    if intake is None:
+        raise web.HTTPServiceUnavailable(text="Postgres was not reached yet since the start: try again in a moment")
     try:
         if not await rejected.resubmit(place.pool, intake, id):
             raise web.HTTPNotFound(text=f"no rejected message {id}")

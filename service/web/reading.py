@@ -64,7 +64,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     """`GET /v1/events?after=POSITION&limit=N` as NDJSON."""
     with _Faulty():
         after, limit = int(request.query.get("after") or 0), _limit(request.query, 1000, MOST_EVENTS)
-    found = await storage(request).log.read(after, limit)
+        found = await storage(request).log.read(after, limit)
     lines = [msgspec.json.encode(audit.event_json(event)) for event in found]
     return web.Response(body=b"".join(line + b"\n" for line in lines), content_type="application/x-ndjson")
 

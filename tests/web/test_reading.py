@@ -120,7 +120,8 @@ async def test_a_cursor_from_before_a_restore_gets_the_way_on(web: Served, datab
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/orders?limit=x", "/v1/orders?limit=0", "/v1/orders?after=x", "/v1/events?after=x", "/v1/outbox?after=x",
+        "/v1/orders?limit=x", "/v1/orders?q=%00", "/v1/orders/ym-msk/%00", "/v1/events?after=99999999999999999999",
+        "/v1/orders?limit=0", "/v1/orders?after=x", "/v1/events?after=x", "/v1/outbox?after=x",
         "/v1/commands?after=x", "/v1/rejected?after=x", "/v1/orders/ym-msk/1/history?at=yesterday",
         "/v1/orders/ym-msk/1/history?at=2026-01-01T00:00:00",
     ],
