@@ -19,9 +19,14 @@ _COMMANDS = UUID("6f6b6e6f-0000-4000-8000-636f6d6d616e")
 
 
 def decode(event: Recorded) -> Fact | None:
-    """The fact an event holds; None for a type this version does not know, which is kept and skipped."""
+    """The fact an event holds; None for a type or shape this version does not know, which is kept and skipped."""
     decoder = _DECODERS.get(event.type)
-    return decoder.decode(event.data) if decoder is not None else None
+    if decoder is None:
+        return None
+    try:
+        return decoder.decode(event.data)
+    except msgspec.DecodeError:  # one event nobody here can read must not stop its order, nor the hub
+        return None
 
 
 def encode(value: Any) -> bytes:

@@ -32,7 +32,14 @@ SELECT outcome, at_position, at_version FROM okno.append_batch(
 """
 
 # The log by position.
-READ = f"SELECT {COLUMNS} FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
+READ = f"""
+SELECT {COLUMNS} FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2
+"""  # noqa: S608  # a constant of this module
+
+# Requests of commands, by position.
+REQUESTS = f"""
+SELECT {COLUMNS} FROM okno.events WHERE type = 'command.requested' AND position > $1 ORDER BY position LIMIT $2
+"""  # noqa: S608  # a constant of this module
 
 # Whole histories of some orders; marks sent under a document count for the order it was linked to.
 HISTORIES = """
@@ -54,7 +61,9 @@ PERSONAL = "SELECT position, data FROM okno.personal WHERE order_key = ANY($1) O
 LINKED = "SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
 
 # Everything a proof needs, in order.
-PROOF = f"SELECT {COLUMNS}, body_hash, hash FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
+PROOF = f"""
+SELECT {COLUMNS}, bucket, digest, body_hash, hash FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2
+"""  # noqa: S608  # a constant of this module
 
 
 class LogUnavailable(Exception):
@@ -71,14 +80,22 @@ class Head(msgspec.Struct, frozen=True):
 
 
 TRANSIENT_CLASSES = ("08", "40", "53", "57")
+TRANSIENT_STATES = ("55P03", "25006")
+"""A lock not granted in time; a server that is read-only, as one is while another takes over."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether waiting helps: lost connections, resources, shutdowns, deadlocks and lock timeouts."""
+    """Whether waiting helps: lost connections, resources, shutdowns, deadlocks and lock timeouts.
+
+    A URL that asyncpg can't make sense of is an InterfaceError as a lost connection is, but a ValueError besides: for
+    that one the hub would wait for ever.
+    """
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return state[:2] in TRANSIENT_CLASSES or state == "55P03"
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+        return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)
+    return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
 def waits(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -122,7 +139,8 @@ class Log:
         """Writes all of a batch in one commit and says, in the same order, what became of each event."""
         hashes = [None if e.body is None else seal.body_hash(self._body_key, e.body) for e in events]
         contents = [
-            seal.content_hash(e.source, e.id, e.actor, e.cause, e.data, h) for e, h in zip(events, hashes, strict=True)
+            seal.content_hash(e.source, e.id, e.actor, e.cause, e.digest, e.data, h)
+            for e, h in zip(events, hashes, strict=True)
         ]
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
@@ -152,6 +170,12 @@ class Log:
         """Up to `limit` events behind a position, in order."""
         async with self._pool.acquire() as connection:
             return [recorded(row) for row in await connection.fetch(READ, after, limit)]
+
+    @waits
+    async def requests(self, after: int, limit: int) -> list[Recorded]:
+        """Up to `limit` requests of commands behind a position, in order."""
+        async with self._pool.acquire() as connection:
+            return [recorded(row) for row in await connection.fetch(REQUESTS, after, limit)]
 
     @waits
     async def histories(self, orders: Iterable[str]) -> dict[str, list[Recorded]]:

@@ -29,7 +29,10 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A message nobody understands, whole. `envelope` is how it came (routing key, properties), so that it can be resubmitted."""
+    """A message nobody understands, whole.
+
+    `envelope` is how it came (routing key, properties), so that it can be resubmitted.
+    """
 
     id: str
     via: str
@@ -60,7 +63,11 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """What became of one event of a batch: `appended`, `duplicate` (with the first one's position) or `conflict` (position 0)."""
+    """What became of one event of a batch.
+
+    `appended`; `duplicate`, with the position and version of the first one; `conflict`, with position 0 and the version
+    the order really has.
+    """
 
     outcome: str
     position: int

@@ -29,10 +29,20 @@ def microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
-def content_hash(source: str, id: str, actor: str, cause: int | None, data: bytes, body_hash: bytes | None) -> bytes:
+def content_hash(
+    source: str, id: str, actor: str, cause: int | None, digest: bytes, data: bytes, body_hash: bytes | None
+) -> bytes:
     """Hash of what was said; `body_hash` stands for the raw body, which can be erased without breaking the chain."""
-    parts = (_text(source), _text(id), _text(actor), b"%d:" % (cause or 0), sha256(data).digest(), body_hash or b"-")
+    parts = (
+        _text(source), _text(id), _text(actor), b"-:" if cause is None else b"%d:" % cause, sha256(digest).digest(),
+        sha256(data).digest(), b"-" if body_hash is None else b"+" + body_hash,
+    )  # fmt: skip
     return sha256(b"".join(parts)).digest()
+
+
+def bucket(order: str) -> int:
+    """The part of the log an order belongs to, 0 to 255; `append_batch` computes the same in SQL."""
+    return sha256(order.encode()).digest()[0]
 
 
 def row_hash(

@@ -1,8 +1,9 @@
 """The facts an order's history is made of.
 
-Stored names are a contract: the tag in `FACTS` and each field's name are what the log holds for ever. A new field gets a
-default; a changed meaning gets a new tag, and `events/upcasts.py` lifts the old one. Fields here are the allow-list of
-what the log keeps: names, phones, addresses, comments, codes and fields we don't know go to the erasable side table.
+Stored names are a contract: the tag in `FACTS` and each field's name are what the log holds for ever. A new field gets
+a default; a changed meaning gets a new tag, and the old one stays here to be read (tests/events/samples holds one of
+every shape ever shipped). Fields are the allow-list of what the log keeps: names, phones, addresses, comments, codes
+and fields we don't know go to the erasable side table.
 
 Who says what: 1C its marks (`order.*`), a marketplace what was seen there, the hub its decisions and their outcomes
 (`command.*`). `order.cancelled` and `order.returned` come from both sides; `source` tells which.
@@ -13,61 +14,20 @@ from decimal import Decimal
 
 import msgspec
 
+from events.order.values import Deadline, Delivery, Document, Interval, Line, Receipt
+
+__all__ = [
+    "FACTS", "HUB", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Arrived", "Assembled", "AttentionCleared",
+    "CancellationAccepted", "CancellationDeclined", "CancellationRequested", "Cancelled", "Changed",
+    "CommandOutcome", "CommandRequested", "CommandRetried", "Completed", "Confirmed", "Deadline",
+    "DeadlineNear", "Delivered", "Delivery", "Document", "Fact", "HandedOver", "Interval", "Line", "Notified",
+    "Placed", "Receipt", "Registered", "Rescheduled", "Returned", "Seen", "Shipped", "Snapshot", "Status",
+    "from_onec",
+]  # fmt: skip
+
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened, without who said it and when: those stand beside it, in `Recorded`."""
-
-
-class Document(msgspec.Struct, frozen=True, omit_defaults=True):
-    """1C's own document for the order. `date` as 1C wrote it, made aware."""
-
-    id: str | None = None
-    number: str | None = None
-    date: datetime | None = None
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Goods of one kind in an order. `id` is the marketplace's own, `price` is for one piece."""
-
-    sku: str
-    quantity: int
-    id: str | None = None
-    name: str | None = None
-    price: Decimal | None = None
-    marks: tuple[str, ...] = ()
-    serials: tuple[str, ...] = ()
-
-
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The fiscal receipt the goods were handed over with."""
-
-    number: str | None = None
-    total: Decimal | None = None
-
-
-class Interval(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}, omit_defaults=True):
-    """Hours of a day, as `HH:MM`."""
-
-    since: str | None = None
-    until: str | None = None
-
-
-class Deadline(msgspec.Struct, frozen=True):
-    """Until when a stage must be reached."""
-
-    stage: str
-    due: datetime
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True, rename={"since": "from", "until": "to"}, omit_defaults=True):
-    """How the goods get to the buyer, without the address. `type`: courier, pickup, post, digital or as the marketplace says."""
-
-    type: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    outlet: str | None = None
-    service: str | None = None
-    keep_until: date | None = None
 
 
 # What 1C says -------------------------------------------------------------------------------------------------------
@@ -183,8 +143,10 @@ class Changed(Fact, frozen=True, kw_only=True):
 
 
 class Seen(Fact, frozen=True, kw_only=True):
-    """The marketplace's own status, seen in a read begun at `began_at`. `stale`: older than what was known, changes nothing.
-    `request`: the buyer's wish to cancel was open."""
+    """The marketplace's own status, seen in a read begun at `began_at`.
+
+    `stale`: older than what was known, changes nothing. `request`: the buyer's wish to cancel was open.
+    """
 
     status: str
     began_at: datetime

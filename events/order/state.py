@@ -5,145 +5,15 @@ Pure, and total: any event in any order is applied, late, doubled or contradicto
 """
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from events.codec import decode
 from events.order import facts as f
+from events.order.shapes import Answer, Attention, Cancellation, Command, Mark, Move, OrderState
 from events.order.stages import further, rank
 from events.recorded import Recorded
 
-
-class Command(msgspec.Struct):
-    """Something that must be done, and how it stands. `cause`, `position`: of the fact behind it, of the request.
-
-    `since`: from when it is tried, the last `okno retry` included.
-    """
-
-    id: str
-    target: str
-    action: str
-    stage: str | None
-    cause: int
-    position: int
-    version: int
-    requested_at: datetime
-    since: datetime
-    state: str = "waiting"
-    attempts: int = 0
-    rounds: int = 0
-    code: str | None = None
-    message: str | None = None
-    hint: str | None = None
-    finished_at: datetime | None = None
-    data: dict[str, str] = {}
-
-
-class Attention(msgspec.Struct):
-    """Something a person should look at. `about` tells one from another of the same code."""
-
-    code: str
-    message: str
-    since: datetime
-    position: int
-    about: str = ""
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """One of 1C's marks: where it stands in the log, and when it occurred."""
-
-    position: int
-    at: datetime
-
-
-class Cancellation(msgspec.Struct, frozen=True):
-    by: str
-    reason: str | None
-    at: datetime
-    position: int
-
-
-class Move(msgspec.Struct, frozen=True):
-    position: int
-    date: date
-    by: str
-
-
-class Answer(msgspec.Struct, frozen=True):
-    position: int
-    accepted: bool
-    reason: str | None
-
-
-class OrderState(msgspec.Struct, kw_only=True):
-    """Everything the hub knows of an order but personal data."""
-
-    order: str
-    version: int = 0
-    position: int = 0
-    number: str = ""
-    placed: bool = False
-    lines: tuple[f.Line, ...] = ()
-    total: Decimal | None = None
-    currency: str | None = None
-    delivery: f.Delivery = f.Delivery()
-    deadlines: tuple[f.Deadline, ...] = ()
-    details: dict[str, str] = {}
-    placed_at: datetime | None = None
-    updated_at: datetime | None = None
-    document: f.Document | None = None
-    # what the shop's 1C says
-    shop_stage: str | None = None
-    marks: dict[str, Mark] = {}
-    confirmed_lines: tuple[f.Line, ...] | None = None
-    assembled_lines: tuple[f.Line, ...] | None = None
-    delivered_lines: tuple[f.Line, ...] | None = None
-    boxes: int | None = None
-    track: str | None = None
-    keep_until: date | None = None
-    receipt: f.Receipt | None = None
-    shop_cancelled: Cancellation | None = None
-    move: Move | None = None
-    answer: Answer | None = None
-    # what the marketplace says
-    status: str | None = None
-    market_stage: str | None = None
-    seen_at: datetime | None = None
-    stamp: datetime | None = None
-    market_cancelled: Cancellation | None = None
-    request: f.CancellationRequested | None = None
-    returned: bool = False
-    returns: dict[str, str] = {}
-    # what the hub must do and did
-    commands: dict[str, Command] = {}
-    attention: list[Attention] = []
-
-    @property
-    def channel(self) -> str:
-        """The channel's name, the first half of the key."""
-        return self.order.partition("/")[0]
-
-    @property
-    def cancelled(self) -> Cancellation | None:
-        """Whoever cancelled first."""
-        return self.market_cancelled or self.shop_cancelled
-
-    @property
-    def stage(self) -> str:
-        """How far the order is: 1C's mark, or the marketplace's own where goods moved there without one."""
-        if self.cancelled is not None:
-            return "cancelled"
-        if self.returned:
-            return "returned"
-        moved = self.market_stage if rank(self.market_stage) >= rank("shipped") else None
-        return further(self.shop_stage, moved) or "placed"
-
-    def waiting(self, target: str) -> list[Command]:
-        """Commands for a target without an outcome, in the order they were requested."""
-        return [c for c in self.commands.values() if c.target == target and c.state == "waiting"]
+__all__ = ["Attention", "Command", "OrderState", "evolve", "fold"]
 
 
 def fold(order: str, events: Iterable[Recorded]) -> OrderState:
@@ -157,15 +27,17 @@ def fold(order: str, events: Iterable[Recorded]) -> OrderState:
 def evolve(state: OrderState, event: Recorded) -> None:
     """Applies one event."""
     if event.order == state.order:  # marks sent under a document keep their own count
-        state.version = event.version
-    state.position = event.position
+        state.version = max(state.version, event.version)
+    state.position = max(state.position, event.position)
     if event.type != "marketplace.notified" and not event.type.startswith("command."):
         state.updated_at = event.recorded_at
     if event.id_reused:
-        _attend(state, event, "id_reused", f"message id {event.id} from {event.source} came before with other content")
+        state.attend(event, "id_reused", f"message id {event.id} from {event.source} came before with other content")
     fact = decode(event)
     if fact is None:
-        _attend(state, event, "unmapped", f"unknown type {event.type!r}: recorded, nothing follows from it", event.type)
+        state.attend(
+            event, "unmapped", f"{event.type!r} is unknown here: recorded, nothing follows from it", event.type
+        )
         return
     apply = _APPLY.get(event.type)
     if apply is not None:
@@ -173,34 +45,28 @@ def evolve(state: OrderState, event: Recorded) -> None:
     if event.type in f.ONEC_STAGES:
         _mark(state, event)
     if not state.placed and f.from_onec(event.source):
-        _attend(state, event, "order_unknown", "1C marks an order the marketplace has not shown yet")
-
-
-def _attend(state: OrderState, event: Recorded, code: str, message: str, about: str = "") -> None:
-    if any(a.code == code and a.about == about for a in state.attention):
-        return
-    state.attention = [*state.attention, Attention(code, message, event.recorded_at, event.position, about)]
-
-
-def _settle(state: OrderState, code: str, about: str | None = None) -> None:
-    if state.attention:
-        state.attention = [a for a in state.attention if a.code != code or (about is not None and a.about != about)]
+        state.attend(event, "order_unknown", "1C marks an order the marketplace has not shown yet")
 
 
 def _mark(state: OrderState, event: Recorded) -> None:
     stage = f.ONEC_STAGES[event.type]
     if state.cancelled is not None:
-        _attend(state, event, "contradiction", f"1C marks {stage} after the order was cancelled", stage)
+        state.attend(event, "contradiction", f"1C marks {stage} after the order was cancelled", stage)
     if stage not in state.marks:
         state.marks = {**state.marks, stage: Mark(event.position, event.occurred_at)}
     state.shop_stage = further(state.shop_stage, stage)
-    _reached(state)
+    _settle_deadlines(state)
 
 
-def _reached(state: OrderState) -> None:
-    for attention in [a for a in state.attention if a.code == "deadline"]:
-        if rank(state.stage) >= rank(attention.about) or state.cancelled is not None:
-            _settle(state, "deadline", attention.about)
+def _settle_deadlines(state: OrderState) -> None:
+    """Ends warnings of deadlines that were met; `cancelled` is the one for an answer to the buyer's request."""
+    for near in [a.about for a in state.attention if a.code == "deadline"]:
+        if state.reached(near) or (near == "cancelled" and not _unanswered(state)):
+            state.settle("deadline", near)
+
+
+def _unanswered(state: OrderState) -> bool:
+    return state.request is not None and state.answer is None
 
 
 def _document(state: OrderState, document: f.Document | None) -> None:
@@ -211,6 +77,11 @@ def _document(state: OrderState, document: f.Document | None) -> None:
 
 
 def _registered(state: OrderState, event: Recorded, fact: f.Registered) -> None:
+    known, new = (d.id.casefold() if d is not None and d.id else None for d in (state.document, fact.document))
+    if known is not None and new is not None and known != new:
+        state.attend(
+            event, "contradiction", f"1C registered the order twice, now as {fact.document.number}", "document"
+        )
     _document(state, fact.document)
 
 
@@ -244,23 +115,36 @@ def _rescheduled(state: OrderState, event: Recorded, fact: f.Rescheduled) -> Non
 def _cancelled(state: OrderState, event: Recorded, fact: f.Cancelled) -> None:
     cancellation = Cancellation(fact.by, fact.reason, event.occurred_at, event.position)
     if f.from_onec(event.source):
+        if state.cancelled is None and max(rank(state.stage), rank(state.market_stage)) >= rank("delivered"):
+            state.attend(event, "contradiction", "1C cancels an order that was delivered", "cancelled")
         state.shop_cancelled = state.shop_cancelled or cancellation
     else:
+        if rank(state.shop_stage) >= rank("delivered"):
+            message = "the marketplace cancelled an order that 1C says was delivered"
+            state.attend(event, "contradiction", message, "cancelled")
         state.market_cancelled = state.market_cancelled or cancellation
         state.request = None
-        _settle(state, "cancellation_requested")
-    _reached(state)
+        state.settle("cancellation_requested")
+    _settle_deadlines(state)
 
 
 def _requested_cancellation(state: OrderState, event: Recorded, fact: f.CancellationRequested) -> None:
-    state.request = fact
-    _attend(state, event, "cancellation_requested", "the buyer asks to cancel; unanswered, the marketplace cancels")
+    state.request, state.answer = fact, None  # an answer to an earlier request is none to this one
+    state.attend(event, "cancellation_requested", "the buyer asks to cancel; unanswered, the marketplace cancels")
 
 
 def _answered(state: OrderState, event: Recorded, fact: f.Fact) -> None:
+    accepted = event.type == "order.cancellation_accepted"
+    if state.request is None:
+        if not (accepted and state.cancelled is not None):
+            state.attend(event, "contradiction", "1C answers a request to cancel that is not open", "answer")
+        return
+    if state.answer is not None and state.answer.accepted != accepted:
+        state.attend(event, "contradiction", "1C accepts and declines the same request to cancel", "answer")
     reason = fact.reason if isinstance(fact, f.CancellationDeclined) else None
-    state.answer = Answer(event.position, event.type == "order.cancellation_accepted", reason)
-    _settle(state, "cancellation_requested")
+    state.answer = Answer(event.position, accepted, reason)
+    state.settle("cancellation_requested")
+    _settle_deadlines(state)
 
 
 def _returned(state: OrderState, event: Recorded, fact: f.Returned) -> None:
@@ -268,16 +152,12 @@ def _returned(state: OrderState, event: Recorded, fact: f.Returned) -> None:
         state.returns = {**state.returns, fact.id: fact.status or ""}
     back, sold = (sum(line.quantity for line in lines or ()) for lines in (fact.lines, state.lines))
     state.returned = state.returned or not fact.lines or back >= sold > 0
+    _settle_deadlines(state)
 
 
 def _status(state: OrderState, event: Recorded, fact: f.Status) -> None:
-    _attend(
-        state,
-        event,
-        "unmapped",
-        f"1C's status {fact.status!r} is not in [onec.statuses]: nothing follows from it",
-        fact.status,
-    )
+    message = f"1C's status {fact.status!r} is not in [onec.statuses]: nothing follows from it"
+    state.attend(event, "unmapped", message, fact.status)
 
 
 def _placed(state: OrderState, event: Recorded, fact: f.Placed) -> None:
@@ -286,7 +166,9 @@ def _placed(state: OrderState, event: Recorded, fact: f.Placed) -> None:
     state.delivery = fact.delivery or state.delivery
     state.deadlines, state.details = fact.deadlines, fact.details
     state.placed_at = fact.placed_at or event.occurred_at
-    _settle(state, "order_unknown")
+    state.settle("order_unknown")
+    if state.status is not None:
+        state.shown = state.shown or event.position
 
 
 def _changed(state: OrderState, event: Recorded, fact: f.Changed) -> None:
@@ -300,15 +182,22 @@ def _changed(state: OrderState, event: Recorded, fact: f.Changed) -> None:
 def _seen(state: OrderState, event: Recorded, fact: f.Seen) -> None:
     if fact.stale:
         return
+    if state.market_cancelled is not None and rank(fact.stage) >= 0:
+        message = f"the marketplace shows {fact.status} after it cancelled the order"
+        state.attend(event, "contradiction", message, fact.status)
     state.status, state.market_stage = fact.status, fact.stage
     state.seen_at, state.stamp = fact.began_at, fact.stamp
+    if state.placed:
+        state.shown = state.shown or event.position
     if not fact.request and state.request is not None:
         state.request = None
-        _settle(state, "cancellation_requested")
-    _reached(state)
+        state.settle("cancellation_requested")
+    _settle_deadlines(state)
 
 
 def _command(state: OrderState, event: Recorded, fact: f.CommandRequested) -> None:
+    if fact.command in state.commands:  # asked for once, whatever is said of it later
+        return
     command = Command(
         fact.command, fact.target, fact.action, fact.stage, event.cause or 0, event.position, event.version,
         event.recorded_at, event.recorded_at, data=fact.data,
@@ -322,26 +211,28 @@ def _outcome(state: OrderState, event: Recorded, fact: f.CommandOutcome) -> None
         return
     command.state, command.attempts = f.OUTCOMES[event.type], fact.attempts
     command.code, command.message, command.hint = fact.code, fact.message, fact.hint
-    command.finished_at = event.recorded_at
-    _settle(state, "refused", fact.command)
-    _settle(state, "given_up", fact.command)
+    command.finished_at, command.outcome = event.recorded_at, event.position
+    state.settle("refused", fact.command)
+    state.settle("given_up", fact.command)
     if command.state in ("refused", "given_up"):
         what = fact.message or fact.code or "no reason given"
-        _attend(state, event, command.state, f"{command.action} to {command.target}: {what}", fact.command)
+        state.attend(event, command.state, f"{command.action} to {command.target}: {what}", fact.command)
 
 
 def _retried(state: OrderState, event: Recorded, fact: f.CommandRetried) -> None:
     command = state.commands.get(fact.command)
     if command is not None and command.state in ("refused", "given_up"):
-        command.state, command.finished_at, command.rounds = "waiting", None, command.rounds + 1
+        command.state, command.finished_at, command.outcome = "waiting", None, 0
+        command.rounds += 1
         command.since = event.recorded_at
-        _settle(state, "refused", fact.command)
-        _settle(state, "given_up", fact.command)
+        state.settle("refused", fact.command)
+        state.settle("given_up", fact.command)
 
 
 def _near(state: OrderState, event: Recorded, fact: f.DeadlineNear) -> None:
-    if rank(state.stage) < rank(fact.stage) or fact.stage == "cancelled":
-        _attend(state, event, "deadline", f"{fact.stage} is due {fact.due.isoformat()}", fact.stage)
+    open = _unanswered(state) if fact.stage == "cancelled" else not state.reached(fact.stage)
+    if open:
+        state.attend(event, "deadline", f"{fact.stage} is due {fact.due.isoformat()}", fact.stage)
 
 
 def _cleared(state: OrderState, event: Recorded, fact: f.AttentionCleared) -> None:

@@ -15,6 +15,7 @@ CREATE FUNCTION okno.append_batch(
 ) RETURNS TABLE (ord bigint, outcome text, at_position bigint, at_version integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET okno.appending = 'on'
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
@@ -53,20 +54,23 @@ BEGIN
         ) link ON true
     ), probed AS MATERIALIZED (
         SELECT i.*, old.position AS old_position, old.version AS old_version, coalesce(tip.version, 0) AS base,
-               known.id IS NOT NULL AS id_known,
-               row_number() OVER (PARTITION BY i.digest ORDER BY i.ord) AS nth
+               known.id IS NOT NULL AS id_known
         FROM input i
         LEFT JOIN LATERAL (SELECT e.position, e.version FROM okno.events e WHERE e.digest = i.digest) old ON true
         LEFT JOIN LATERAL (SELECT e.version FROM okno.events e WHERE e.order_key = i.order_key
                            ORDER BY e.version DESC LIMIT 1) tip ON true
         LEFT JOIN LATERAL (SELECT e.id FROM okno.events e WHERE e.source = i.source AND e.id = i.id LIMIT 1) known ON true
-    ), judged AS MATERIALIZED (
-        SELECT p.*, CASE
-            WHEN p.old_position IS NOT NULL OR p.nth > 1 THEN 'duplicate'
-            WHEN p.expected IS NOT NULL
-                 AND bool_or(p.expected <> p.base) OVER (PARTITION BY p.order_key) THEN 'conflict'
-            ELSE 'appended' END AS verdict
+    ), checked AS MATERIALIZED (
+        SELECT p.*, p.old_position IS NULL AND p.expected IS NOT NULL
+               AND bool_or(p.expected <> p.base) OVER (PARTITION BY p.order_key) AS refused
         FROM probed p
+    ), judged AS MATERIALIZED (  -- the first of equal messages that is not refused is the one that stays
+        SELECT c.*, CASE
+            WHEN c.refused THEN 'conflict'
+            WHEN c.old_position IS NOT NULL
+                 OR row_number() OVER (PARTITION BY c.digest, c.refused ORDER BY c.ord) > 1 THEN 'duplicate'
+            ELSE 'appended' END AS verdict
+        FROM checked c
     ), numbered AS MATERIALIZED (
         SELECT j.*,
                prior.position + row_number() OVER (PARTITION BY j.verdict ORDER BY j.ord) AS new_position,
