@@ -5,15 +5,17 @@ once, and folds each once for all projections. Per projection one transaction mo
 positions read to the new ones (compare-and-set, generation included) and replaces the orders' rows. So: rows and
 checkpoint agree after any crash; of two followers of one slice one wins and the other's work is thrown away; a follower
 of tables that a rebuild has replaced writes nothing. Histories are read after the positions were, hence a row never
-goes back.
+goes back. Tables of another version than this program's are left alone: their rows stay as they are until a rebuild.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
+import asyncpg
 import msgspec
 
 from events.log import Log, LogUnavailable, is_transient
@@ -39,10 +41,11 @@ INSERT INTO okno.projection_progress (projection, slice, generation, position)
 SELECT $1, n, 1, 0 FROM generate_series(0, $3::integer - 1) AS n ON CONFLICT DO NOTHING
 """
 
-# Where slices stand.
+# Where slices stand, and by which version their rows were made: a swap changes generation and version together.
 PROGRESS = """
-SELECT projection, slice, generation, position FROM okno.projection_progress
-WHERE projection = ANY($1) AND slice = ANY($2)
+SELECT p.projection, p.slice, p.generation, p.position, n.version
+FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection
+WHERE p.projection = ANY($1) AND p.slice = ANY($2)
 """
 
 # Which orders were touched behind a position.
@@ -56,6 +59,9 @@ WHERE projection = $1 AND slice = ANY($2) ORDER BY slice FOR UPDATE
 
 # Moves slices on.
 MOVE = "UPDATE okno.projection_progress SET position = $3 WHERE projection = $1 AND slice = ANY($2)"
+
+# Up to where all slices of some projections have come.
+SLOWEST = "SELECT min(position) FROM okno.projection_progress WHERE projection = ANY($1)"
 
 # What there is to say of a projection besides its rows.
 STATUS = """
@@ -88,12 +94,23 @@ class ProjectionStatus(msgspec.Struct, frozen=True):
     outdated: bool
 
 
+class Stand(NamedTuple):
+    """How far a slice of a projection is."""
+
+    projection: str
+    slice: int
+    generation: int
+    position: int
+
+
 class Follower:
     """Keeps projections up with the log, together with other processes that do the same."""
 
     def __init__(self, pool: Pool, log: Log, projections: Sequence[Projection], owner: str) -> None:
-        self._pool, self._log, self._projections = pool, log, tuple(projections)
+        self._pool, self._log = pool, log
+        self._projections = {projection.name: projection for projection in projections}
         self._slices = Slices(pool, owner, SLICES)
+        self._said: set[tuple[str, int]] = set()
 
     async def run(self, wake: asyncio.Event) -> None:
         """Follows until cancelled; waits for as long as there is no Postgres."""
@@ -103,7 +120,7 @@ class Follower:
                 wake.clear()
                 try:
                     if time.monotonic() >= renew_at:
-                        await begin(self._pool, self._projections)
+                        await begin(self._pool, list(self._projections.values()))
                         mine, renew_at = await self._slices.renew(), time.monotonic() + SECONDS / 3
                     more, pause = await self.step(mine), POLL
                 except Exception as error:
@@ -119,43 +136,54 @@ class Follower:
 
     async def step(self, slices: set[int]) -> bool:
         """Takes one batch of events into some slices' rows; whether there is more to do."""
-        stand = await self._pool.fetch(PROGRESS, [p.name for p in self._projections], sorted(slices))
-        if not stand:
-            return False
-        events = await self._pool.fetch(TOUCHED, min(row["position"] for row in stand), BATCH)
+        more = False
+        for group in _abreast(await self._stands(slices)):
+            more = await self._advance(group) or more
+        return more
+
+    async def _stands(self, slices: set[int]) -> list[Stand]:
+        """Where slices stand, of the projections whose tables are of this program's version."""
+        found = []
+        for row in await self._pool.fetch(PROGRESS, list(self._projections), sorted(slices)):
+            if row["version"] == self._projections[row["projection"]].version:
+                found.append(Stand(row["projection"], row["slice"], row["generation"], row["position"]))
+            else:
+                self._say_outdated(row["projection"], row["version"])
+        return found
+
+    def _say_outdated(self, name: str, version: int) -> None:
+        if (name, version) in self._said:
+            return
+        self._said.add((name, version))
+        mine = self._projections[name].version
+        mend = f"run `okno rebuild {name}`" if version < mine else "run the program that made them"
+        said = "projection %s stands still: its rows are of version %s, this program's of %s; %s"
+        logger.warning(said, name, version, mine, mend)
+
+    async def _advance(self, group: list[Stand]) -> bool:
+        events = await self._pool.fetch(TOUCHED, group[0].position, BATCH)
         if not events:
             return False
         upto = events[-1]["position"]
-        behind = {
-            (row["projection"], row["slice"]): (row["generation"], row["position"])
-            for row in stand
-            if row["position"] < upto
-        }
-        touched: dict[str, set[str]] = {projection.name: set() for projection in self._projections}
-        for event in events:
-            if belongs(event["order_key"]):
-                for name, orders in touched.items():
-                    at = behind.get((name, slice_of(event["bucket"])))
-                    if at is not None and at[1] < event["position"]:
-                        orders.add(event["order_key"])
+        behind = {(at.projection, at.slice): at for at in group if at.position < upto}
+        touched = _touched(behind, events)
+        projections = [self._projections[name] for name in touched]
         histories = await self._log.histories(set().union(*touched.values()))
-        for projection, made in zip(self._projections, await make_all(self._projections, histories), strict=True):
-            mine = {number: at for (name, number), at in behind.items() if name == projection.name}
-            wanted = {order: m for order, m in made.items() if order in touched[projection.name]}
-            if mine:
-                await self._store(projection, mine, upto, wanted)
+        for projection, made in zip(projections, await make_all(projections, histories), strict=True):
+            wanted = {order: one for order, one in made.items() if order in touched[projection.name]}
+            mine = [at for at in behind.values() if at.projection == projection.name]
+            await self._store(projection, mine, upto, wanted)
         return len(events) == BATCH
 
-    async def _store(
-        self, projection: Projection, slices: dict[int, tuple[int, int]], upto: int, made: dict[str, Made]
-    ) -> None:
-        numbers = sorted(slices)
+    async def _store(self, projection: Projection, before: list[Stand], upto: int, made: dict[str, Made]) -> None:
+        """Moves slices on from where they stood and replaces the orders' rows, both or nothing."""
+        numbers = [at.slice for at in before]
         async with self._pool.acquire() as connection, connection.transaction():
             now = await connection.fetch(LOCK_PROGRESS, projection.name, numbers)
-            if {row["slice"]: (row["generation"], row["position"]) for row in now} != slices:
+            if {Stand(projection.name, *row) for row in now} != set(before):
                 return  # somebody else was here
             await connection.execute(MOVE, projection.name, numbers, upto)
-            await write(connection, projection, now[0]["generation"], made)
+            await write(connection, projection, before[0].generation, made)
 
     async def _leave(self) -> None:
         try:
@@ -163,6 +191,29 @@ class Follower:
         except Exception as error:
             if not is_transient(error):
                 raise
+
+
+def _abreast(stands: Iterable[Stand]) -> list[list[Stand]]:
+    """Slices by how far they are, the last first: who is far behind catches up by itself and keeps nobody waiting."""
+    groups: list[list[Stand]] = []
+    for at in sorted(stands, key=lambda at: at.position):
+        if groups and at.position - groups[-1][-1].position <= BATCH:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    return groups
+
+
+def _touched(behind: Mapping[tuple[str, int], Stand], events: Sequence[asyncpg.Record]) -> dict[str, set[str]]:
+    """By projection the orders with events that its slice has not seen."""
+    touched: dict[str, set[str]] = {name: set() for name, _ in behind}
+    for event in events:
+        if belongs(event["order_key"]):
+            for name, orders in touched.items():
+                at = behind.get((name, slice_of(event["bucket"])))
+                if at is not None and at.position < event["position"]:
+                    orders.add(event["order_key"])
+    return touched
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:
@@ -179,6 +230,12 @@ async def begin(pool: Pool, projections: Sequence[Projection]) -> None:
     """Makes the progress rows of projections nobody followed yet."""
     for projection in projections:
         await pool.execute(BEGIN, projection.name, projection.version, SLICES)
+
+
+async def slowest(pool: Pool, projections: Sequence[Projection]) -> int:
+    """Up to which position all of these projections have come."""
+    position = await pool.fetchval(SLOWEST, [projection.name for projection in projections])
+    return int(position or 0)
 
 
 async def status(pool: Pool, projections: Sequence[Projection], head_position: int) -> list[ProjectionStatus]:

@@ -31,7 +31,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Projection:
-    """`version` rises with every change of what `project` makes: rows of another version want a rebuild."""
+    """`version` rises with every change of what `project` makes: rows of another version want a rebuild.
+
+    New columns come by a migration, nullable or with a default. Until the rebuild the old rows stay and are not
+    followed, so nothing of a new shape is written into old tables.
+    """
 
     name: str
     version: int
@@ -67,7 +71,7 @@ async def make_all(
         try:
             state: OrderState | str = fold(order, history)
         except Exception as error:  # whatever it is, it is this order's alone
-            state = _described(error)
+            state = described(error)
         for projection, rows in zip(wanted, made, strict=True):
             rows[order] = _make(projection, history[-1].position, state)
     return made
@@ -79,8 +83,9 @@ def _make(projection: Projection, position: int, state: OrderState | str) -> Mad
     try:
         return Made(position, projection.project(state))
     except Exception as error:  # as above
-        return Made(position, {}, _described(error))
+        return Made(position, {}, described(error))
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """An error as an operator reads it."""
     return f"{type(error).__name__}: {error}"

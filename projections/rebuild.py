@@ -7,23 +7,23 @@
               rows, catch up once more, swap. Locks are asked for 100 ms, then given back and asked for again.
 
 The generation rises with the swap, so that a follower of the old tables loses its compare-and-set. Any crash before the
-swap's commit leaves the live tables as they are, and the buckets done stay done.
+swap's commit leaves the live tables as they are, and the buckets done stay done. Whoever works on a rebuild names its
+generation and version: where another version's rebuild has taken its place, he finds no more buckets and stops.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from multiprocessing import get_context
 from typing import TypeAlias
 
-import asyncpg
-
 from events.log import COLUMNS, Log, recorded
 from events.recorded import Recorded
-from projections.follow import BATCH, TOUCHED, begin
-from projections.projection import BUCKETS, Projection, belongs, make_all
+from projections.follow import begin
+from projections.projection import BUCKETS, Projection, make_all
 from projections.store import BESIDE, Connection, Pool, write
+from projections.swap import FORGET, FORGET_FAILURES, Beside
 
 Progress: TypeAlias = Callable[[int, int], None]
 Connect: TypeAlias = Callable[[], Awaitable[Pool]]
@@ -31,17 +31,16 @@ Connect: TypeAlias = Callable[[], Awaitable[Pool]]
 # One process prepares or finishes a projection's rebuild; another waits its turn.
 ALONE = "SELECT name FROM okno.projections WHERE name = $1 FOR UPDATE"
 
-# The live tables' generation.
-GENERATION = "SELECT max(generation) FROM okno.projection_progress WHERE projection = $1"
+# The live tables' generation, and the version that made them.
+LIVE = """
+SELECT max(p.generation) AS generation, min(n.version) AS version
+FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection WHERE p.projection = $1
+"""
 
 # A rebuild under way that may be taken up again.
 RESUMABLE = """
 SELECT count(*) = $4 FROM okno.projection_rebuilds WHERE projection = $1 AND generation = $2 AND version = $3
 """
-
-# Forgets a rebuild under way.
-FORGET = "DELETE FROM okno.projection_rebuilds WHERE projection = $1"
-FORGET_FAILURES = "DELETE FROM okno.projection_failures WHERE projection = $1 AND generation <> $2"
 
 # All buckets, to do.
 PLAN = """
@@ -51,7 +50,8 @@ SELECT $1, n, $2, $3 FROM generate_series(0, $4::integer - 1) AS n
 
 # A bucket to do that nobody works on.
 CLAIM = """
-SELECT bucket, generation FROM okno.projection_rebuilds WHERE projection = $1 AND position IS NULL
+SELECT bucket FROM okno.projection_rebuilds
+WHERE projection = $1 AND generation = $2 AND version = $3 AND position IS NULL
 ORDER BY bucket LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 DONE = "UPDATE okno.projection_rebuilds SET position = $3 WHERE projection = $1 AND bucket = $2"
@@ -72,15 +72,21 @@ ORDER BY position
 """  # noqa: S608
 
 # How far a rebuild is.
-COUNT = "SELECT count(position) AS done, count(*) AS total FROM okno.projection_rebuilds WHERE projection = $1"
-REACHED = "SELECT bucket, generation, position FROM okno.projection_rebuilds WHERE projection = $1"
+COUNT = """
+SELECT count(position) AS done, count(*) AS total FROM okno.projection_rebuilds
+WHERE projection = $1 AND generation = $2 AND version = $3
+"""
+REACHED = """
+SELECT bucket, position FROM okno.projection_rebuilds WHERE projection = $1 AND generation = $2 AND version = $3
+"""
 
-# Stops the followers.
-STOP = "SELECT position FROM okno.projection_progress WHERE projection = $1 ORDER BY slice FOR UPDATE"
 
-# Starts them again on the new tables.
-START = "UPDATE okno.projection_progress SET generation = $2, position = $3 WHERE projection = $1"
-VERSION = "UPDATE okno.projections SET version = $2 WHERE name = $1"
+TURN_SECONDS = 86_400.0
+"""How long a process waits while another prepares or finishes the same rebuild."""
+
+
+class RebuildReplaced(Exception):
+    """A program of another version began a rebuild of its own meanwhile: the live tables are not of this version."""
 
 
 def silent(done: int, total: int) -> None:
@@ -97,52 +103,58 @@ async def rebuild(
     only the waiting for Postgres.
     """
     await begin(pool, [projection])
-    await prepare(pool, projection)
+    generation = await prepare(pool, projection)
     if workers > 1 and connect is not None:
-        await _fill_apart(projection, workers, connect, pool, progress)
-    await asyncio.gather(*(fill(pool, projection, progress) for _ in range(workers)))
-    await _finish(pool, log, projection)
+        await _fill_apart(pool, projection, generation, workers, connect, progress)
+    await asyncio.gather(*(fill(pool, projection, generation, progress) for _ in range(workers)))
+    await _finish(pool, log, projection, generation)
 
 
-async def prepare(pool: Pool, projection: Projection) -> None:
-    """Makes the tables beside, unless there is a rebuild to take up again."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = 0")
-        await connection.fetchval(ALONE, projection.name)
-        generation = 1 + await connection.fetchval(GENERATION, projection.name)
+async def prepare(pool: Pool, projection: Projection) -> int:
+    """Makes the tables beside, unless there is a rebuild to take up again; the generation they will be."""
+    async with _alone(pool, projection) as connection:
+        live = await connection.fetchrow(LIVE, projection.name)
+        assert live is not None
+        generation: int = live["generation"] + 1
         if await connection.fetchval(RESUMABLE, projection.name, generation, projection.version, BUCKETS):
-            return
+            return generation
         await connection.execute(FORGET, projection.name)
-        await connection.execute(FORGET_FAILURES, projection.name, generation - 1)
+        await connection.execute(FORGET_FAILURES, projection.name, live["generation"])
         for table in projection.tables:
             await connection.execute(f"DROP TABLE IF EXISTS okno.{table.name}{BESIDE}")
             await connection.execute(f"CREATE TABLE okno.{table.name}{BESIDE} (LIKE okno.{table.name} INCLUDING ALL)")
         await connection.execute(PLAN, projection.name, generation, projection.version, BUCKETS)
+    return generation
 
 
-async def fill(pool: Pool, projection: Projection, progress: Progress = silent) -> None:
-    """Works off buckets until all are done, whoever does them."""
+async def fill(pool: Pool, projection: Projection, generation: int, progress: Progress = silent) -> None:
+    """Works off buckets until none is left to do, whoever does them."""
     while True:
-        worked = await _one_bucket(pool, projection)
-        row = await pool.fetchrow(COUNT, projection.name)
-        assert row is not None
-        progress(row["done"], row["total"])
-        if row["done"] == row["total"]:
+        worked = await _one_bucket(pool, projection, generation)
+        if await _told(pool, projection, generation, progress):
             return
         if not worked:  # the last ones are being worked on; a worker that dies leaves them to us
             await asyncio.sleep(0.2)
 
 
-async def _one_bucket(pool: Pool, projection: Projection) -> bool:
+async def _told(pool: Pool, projection: Projection, generation: int, progress: Progress) -> bool:
+    """Tells how far it is; whether all is done."""
+    row = await pool.fetchrow(COUNT, projection.name, generation, projection.version)
+    assert row is not None
+    progress(row["done"], row["total"])
+    return bool(row["done"] == row["total"])
+
+
+async def _one_bucket(pool: Pool, projection: Projection, generation: int) -> bool:
     async with pool.acquire() as connection, connection.transaction():
-        claimed = await connection.fetchrow(CLAIM, projection.name)
-        if claimed is None:
+        bucket = await connection.fetchval(CLAIM, projection.name, generation, projection.version)
+        if bucket is None:
             return False
         head = await connection.fetchval(HEAD)
-        histories = await bucket_histories(connection, claimed["bucket"])
+        histories = await bucket_histories(connection, bucket)
         [made] = await make_all([projection], histories)
-        await write(connection, projection, claimed["generation"], made, BESIDE)
-        await connection.execute(DONE, projection.name, claimed["bucket"], head)
+        await write(connection, projection, generation, made, BESIDE)
+        await connection.execute(DONE, projection.name, bucket, head)
         return True
 
 
@@ -154,85 +166,58 @@ async def bucket_histories(connection: Connection, bucket: int) -> dict[str, lis
     return histories
 
 
-async def _fill_apart(projection: Projection, workers: int, connect: Connect, pool: Pool, progress: Progress) -> None:
-    """`fill` in processes of their own."""
-    loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
-        running = [loop.run_in_executor(processes, _work, projection, connect) for _ in range(workers)]
-        waiting: set[asyncio.Future[None]] = set(running)
-        while waiting:
-            _, waiting = await asyncio.wait(waiting, timeout=0.2)
-            row = await pool.fetchrow(COUNT, projection.name)
-            assert row is not None
-            progress(row["done"], row["total"])
-        await asyncio.gather(*running)
+async def _fill_apart(
+    pool: Pool, projection: Projection, generation: int, workers: int, connect: Connect, progress: Progress
+) -> None:
+    """`fill` in processes of their own; what one that died has left undone is the caller's to do."""
+    spawn = get_context("spawn")
+    work = (projection, generation, connect)
+    processes = [spawn.Process(target=_work, args=work, daemon=True) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes):
+            await _told(pool, projection, generation, progress)
+            await asyncio.sleep(0.2)
+    finally:
+        for process in processes:
+            process.terminate()  # where we were interrupted; else it has ended
+            process.join()
 
 
-def _work(projection: Projection, connect: Connect) -> None:
+def _work(projection: Projection, generation: int, connect: Connect) -> None:
     async def work() -> None:
         pool = await connect()
         try:
-            await fill(pool, projection)
+            await fill(pool, projection, generation)
         finally:
             await pool.close()
 
     asyncio.run(work())
 
 
-async def _finish(pool: Pool, log: Log, projection: Projection) -> None:
+@asynccontextmanager
+async def _alone(pool: Pool, projection: Projection) -> AsyncIterator[Connection]:
+    """A transaction in which no other process prepares or finishes; waits for as long as one does."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = 0")
-        await connection.fetchval(ALONE, projection.name)
-        buckets = await connection.fetch(REACHED, projection.name)
-        if not buckets:
-            return  # another process has swapped
+        await connection.fetchval(ALONE, projection.name, timeout=TURN_SECONDS)
+        yield connection
+
+
+async def _finish(pool: Pool, log: Log, projection: Projection, generation: int) -> None:
+    async with _alone(pool, projection) as connection:
+        buckets = await connection.fetch(REACHED, projection.name, generation, projection.version)
         reached = {row["bucket"]: row["position"] for row in buckets}
-        beside = _Beside(connection, log, projection, buckets[0]["generation"], reached)
+        if not reached or None in reached.values():
+            live = await connection.fetchrow(LIVE, projection.name)
+            assert live is not None
+            if live["generation"] < generation or live["version"] != projection.version:
+                raise RebuildReplaced(f"{projection.name} was taken over by a program of another version")
+            return  # another process has swapped
+        beside = Beside(connection, log, projection, generation, reached)
         await beside.catch_up()
+        await beside.analyze()
         while not await beside.swap():
             await asyncio.sleep(0.1)
             await beside.catch_up()
-
-
-class _Beside:
-    """Filled tables on their way to being the live ones. `reached`: up to where each bucket was filled."""
-
-    def __init__(
-        self, connection: Connection, log: Log, projection: Projection, generation: int, reached: dict[int, int]
-    ) -> None:
-        self._connection, self._log, self._projection = connection, log, projection
-        self._generation, self._reached = generation, reached
-        self._position = min(reached.values())
-
-    async def catch_up(self) -> None:
-        """Replaces the rows of orders touched since they were filled."""
-        while events := await self._connection.fetch(TOUCHED, self._position, BATCH):
-            touched = {
-                event["order_key"]
-                for event in events
-                if belongs(event["order_key"]) and event["position"] > self._reached[event["bucket"]]
-            }
-            [made] = await make_all([self._projection], await self._log.histories(touched))
-            await write(self._connection, self._projection, self._generation, made, BESIDE)
-            self._position = events[-1]["position"]
-
-    async def swap(self) -> bool:
-        """Puts the new tables in the live ones' place; False where somebody holds those for longer than 100 ms."""
-        connection, name = self._connection, self._projection.name
-        position = self._position
-        try:
-            async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '100ms'")
-                await connection.execute(STOP, name)
-                await self.catch_up()
-                for table in self._projection.tables:
-                    await connection.execute(f"DROP TABLE okno.{table.name}")
-                    await connection.execute(f"ALTER TABLE okno.{table.name}{BESIDE} RENAME TO {table.name}")
-                await connection.execute(START, name, self._generation, self._position)
-                await connection.execute(VERSION, name, self._projection.version)
-                await connection.execute(FORGET, name)
-                await connection.execute(FORGET_FAILURES, name, self._generation)
-        except asyncpg.LockNotAvailableError:
-            self._position = position  # what was caught up inside went back with the transaction
-            return False
-        return True

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from projections.projection import Made, Projection
+from projections.projection import Made, Projection, described
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -29,15 +29,9 @@ async def write(
     connection: Connection, projection: Projection, generation: int, made: Mapping[str, Made], suffix: str = ""
 ) -> None:
     """Replaces orders' rows within the caller's transaction."""
-    good = {order: m for order, m in made.items() if m.error is None}
-    failed = {order: m for order, m in made.items() if m.error is not None}
-    try:
-        async with connection.transaction():
-            await _replace(connection, projection, good, suffix)
-    except Exception as error:
-        if not _is_about_data(error):
-            raise
-        failed |= await _one_by_one(connection, projection, good, suffix)
+    good = {order: one for order, one in made.items() if one.error is None}
+    failed = {order: one for order, one in made.items() if one.error is not None}
+    failed |= await _replace(connection, projection, good, suffix)
     if good:
         await connection.execute(TAKE_BACK, projection.name, generation, [o for o in good if o not in failed])
     if failed:
@@ -45,12 +39,35 @@ async def write(
         await connection.execute(SET_ASIDE, projection.name, generation, list(failed), positions, errors)
 
 
-async def _replace(connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str) -> None:
+async def _replace(
+    connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str
+) -> dict[str, Made]:
+    """Replaces orders' rows, halving them until one that Postgres refuses stands alone; the refused ones."""
+    try:
+        async with connection.transaction():
+            await _put(connection, projection, made, suffix)
+    except Exception as error:
+        if not _is_about_data(error):
+            raise
+        refused = described(error)
+    else:
+        return {}
+    orders = list(made)
+    if len(orders) == 1:
+        return {orders[0]: Made(made[orders[0]].position, {}, refused)}
+    halves = orders[: len(orders) // 2], orders[len(orders) // 2 :]
+    one, other = [
+        await _replace(connection, projection, {order: made[order] for order in half}, suffix) for half in halves
+    ]
+    return one | other
+
+
+async def _put(connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str) -> None:
     if not made:
         return
     for table in projection.tables:
         name = table.name + suffix
-        await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", list(made))  # noqa: S608
+        await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", list(made))  # noqa: S608  # our own names
         records = [row for m in made.values() for row in m.rows[table.name]]
         if records:
             await connection.copy_records_to_table(
@@ -58,28 +75,17 @@ async def _replace(connection: Connection, projection: Projection, made: Mapping
             )
 
 
-async def _one_by_one(
-    connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str
-) -> dict[str, Made]:
-    failed = {}
-    for order, one in made.items():
-        try:
-            async with connection.transaction():
-                await _replace(connection, projection, {order: one}, suffix)
-        except Exception as error:
-            if not _is_about_data(error):
-                raise
-            failed[order] = Made(one.position, {}, f"{type(error).__name__}: {error}")
-    return failed
+DATA_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes about a value: what it is, that it clashes with another, that it is too large for an index."""
 
 
 def _is_about_data(error: Exception) -> bool:
     """Whether Postgres, or the driver before it, refused a value."""
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] in ("22", "23")
+        return (error.sqlstate or "")[:2] in DATA_CLASSES
     return isinstance(error, ValueError | TypeError | OverflowError)
 
 
 def _text(error: str) -> str:
-    """An error as Postgres takes it: without U+0000, and no longer than a screen."""
-    return error.replace("\0", "\\0")[:2000]
+    """An error as Postgres takes it: without U+0000 and half characters, and no longer than a screen."""
+    return error.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:2000]

@@ -1,12 +1,12 @@
 """What is asked of commands; how they stand right now comes from the work table `okno.attempts`, joined here."""
 
 from datetime import datetime
-from typing import TypeAlias
 
 import asyncpg
 import msgspec
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+from projections.asking import position, storable
+from projections.store import Pool
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -67,15 +67,18 @@ async def listed(
 ) -> tuple[list[CommandRow], str | None]:
     """Commands, newest first, and the cursor of the next page. `failed` is refused or given up, `waiting` includes what
     is being sent. `ValueError` for a cursor that is none."""
+    before = position(after)
+    if not storable(state, order):
+        return [], None
     states = {None: None, "failed": _FAILED, "sending": ["waiting"]}.get(state, [state])
     sending = True if state == "sending" else None
-    rows = await pool.fetch(LISTED, states, sending, order, None if after is None else int(after), limit + 1)
+    rows = await pool.fetch(LISTED, states, sending, order, before, limit + 1)
     return [_command(row) for row in rows[:limit]], str(rows[limit - 1]["position"]) if len(rows) > limit else None
 
 
 async def one(pool: Pool, command: str) -> CommandRow | None:
     """One command; None where there is none with this id."""
-    row = await pool.fetchrow(ONE, command)
+    row = await pool.fetchrow(ONE, command) if storable(command) else None
     return None if row is None else _command(row)
 
 

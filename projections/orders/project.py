@@ -76,7 +76,12 @@ class Attention(msgspec.Struct, frozen=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One order's current state. `kind` and `model` are settings, not history: `present` fills them in."""
+    """One order's current state, as it is stored and as the API gives it.
+
+    `kind` and `model` are settings, not history: `present` fills them in. `customer` and the delivery's address are
+    personal: no row holds them, who may show them joins them. A new field gets a default, so that rows of the version
+    before can be read until they are rebuilt.
+    """
 
     order: str
     channel: str
@@ -118,6 +123,7 @@ class Row(NamedTuple):
     attention: list[str]
     skus: list[str]
     search: str
+    grams: list[str]
     placed_at: datetime | None
     updated_at: datetime | None
     body: str
@@ -163,15 +169,26 @@ def project(state: OrderState) -> Rows:
     order = order_row(state)
     number = order.document.number if order.document is not None else None
     skus = sorted({line.sku for line in order.lines})
+    search = searchable("\n".join((order.number, number or "", *skus)))
     row = Row(
         order_key=order.order, channel=order.channel, number=order.number, stage=order.stage, version=order.version,
         position=order.position, document_number=number, total=order.total, currency=order.currency,
         status=order.marketplace.status, attention=sorted({a.code for a in order.attention}), skus=skus,
-        search="\n".join((order.number, number or "", *skus)).lower(),
+        search=search, grams=grams(search),
         placed_at=order.placed_at, updated_at=order.updated_at, body=encode(order).decode(),
     )  # fmt: skip
     deadlines = sorted({DeadlineRow(order.order, d.stage, d.due) for d in _open(state)})
     return {"orders": [row], "order_deadlines": deadlines}
+
+
+def searchable(text: str) -> str:
+    """A text as it is searched: capital or small does not matter, in any alphabet and whatever locale Postgres has."""
+    return text.casefold()
+
+
+def grams(text: str) -> list[str]:
+    """Every run of three letters within a line; a text holds another only if it holds all of that one's."""
+    return sorted({line[n : n + 3] for line in text.split("\n") for n in range(len(line) - 2)})
 
 
 def _answer_due(state: OrderState) -> list[Deadline]:

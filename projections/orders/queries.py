@@ -1,25 +1,24 @@
 """What is asked of current orders."""
 
 from datetime import datetime
-from typing import TypeAlias
 
-import asyncpg
 import msgspec
 
-from projections.orders.project import OrderRow, present
+from projections.asking import position, storable
+from projections.orders.project import OrderRow, grams, present, searchable
+from projections.store import Pool
 
 __all__ = ["OrderRow", "counts", "deadlines", "listed", "one", "present"]
 
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-
-# Orders, newest change first; each filter is left out where it is null.
+# Orders, newest change first; each filter is left out where it is null: Postgres plans such a statement for the values
+# at hand each time, because a plan for all would cost more. The grams find candidates by an index, the text decides.
 LISTED = """
 SELECT o.position, o.body FROM okno.orders o
 WHERE ($1::text IS NULL OR o.stage = $1) AND ($2::text IS NULL OR o.channel = $2)
   AND ($3::text IS NULL OR o.attention <> '{}' AND ($3 = 'any' OR $3 = ANY(o.attention)))
-  AND ($4::text IS NULL OR position(lower($4) IN o.search) > 0)
-  AND ($5::bigint IS NULL OR o.position < $5)
-ORDER BY o.position DESC LIMIT $6
+  AND ($4::text IS NULL OR position($4 IN o.search) > 0) AND ($5::text[] IS NULL OR o.grams @> $5)
+  AND ($6::bigint IS NULL OR o.position < $6)
+ORDER BY o.position DESC LIMIT $7
 """
 
 # One order.
@@ -34,7 +33,7 @@ WHERE o.attention <> '{}' GROUP BY code
 """
 
 # Open deadlines due before a moment.
-DEADLINES = "SELECT order_key, stage, due FROM okno.order_deadlines WHERE due < $1 ORDER BY due, order_key"
+DEADLINES = "SELECT order_key, stage, due FROM okno.order_deadlines WHERE due < $1 ORDER BY due, order_key, stage"
 
 _BODY = msgspec.json.Decoder(OrderRow)
 
@@ -44,16 +43,23 @@ async def listed(
     q: str | None = None, after: str | None = None, limit: int = 50,
 ) -> tuple[list[OrderRow], str | None]:  # fmt: skip
     """Orders, newest change first, and the cursor of the next page. `attention`: `any` or a code; `q`: part of the
-    number, the document's number or an article. `ValueError` for a cursor that is none."""
-    position = None if after is None else int(after)
-    rows = await pool.fetch(LISTED, stage, channel, attention, q or None, position, limit + 1)
+    number, the document's number or an article, in either case. `ValueError` for a cursor that is none.
+
+    An order that changes while pages are turned moves to the first page and is not seen again on a later one.
+    """
+    before = position(after)
+    if not storable(stage, channel, attention, q):
+        return [], None
+    text = searchable(q.strip()) if q else ""
+    arguments = (stage, channel, attention, text or None, grams(text) or None, before)
+    rows = await pool.fetch(LISTED, *arguments, limit + 1)
     found = [_BODY.decode(row["body"]) for row in rows[:limit]]
     return found, str(rows[limit - 1]["position"]) if len(rows) > limit else None
 
 
 async def one(pool: Pool, order: str) -> OrderRow | None:
     """One order; None where nobody ever heard of it."""
-    body = await pool.fetchval(ONE, order)
+    body = await pool.fetchval(ONE, order) if storable(order) else None
     return None if body is None else _BODY.decode(body)
 
 

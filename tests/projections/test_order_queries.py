@@ -1,0 +1,205 @@
+"""What is asked of orders: filters, pages, search, and the indexes behind them."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from events.codec import encode
+from events.log import Log
+from events.order import facts as f
+from events.order.state import OrderState
+from projections.orders import queries
+from projections.orders.project import grams, order_row, present, searchable
+from service.database import Pool, open_pool
+from tests.projections.shop import (
+    MARKET,
+    WHEN,
+    confirmed,
+    event,
+    follow,
+    orders,
+    placed,
+    plan_nodes,
+    registered,
+)
+
+
+async def found(pool: Pool, **asked: Any) -> list[str]:
+    """Keys of what is listed."""
+    return [row.order for row in (await queries.listed(pool, **asked))[0]]
+
+
+async def test_filters_narrow_the_list(pool: Pool, log: Log) -> None:
+    """Stage, channel, any attention, one kind of attention, and all of them together; newest change first."""
+    one, two, three = orders(3)
+    other = "ozon-1/7"
+    await log.append([placed(one), placed(two), placed(other), confirmed(three), confirmed(two)])
+    reasons = [f.CancellationRequested(), f.DeadlineNear(stage="shipped", due=WHEN)]
+    await log.append([event(two, "order.cancellation_requested", reasons[0], MARKET)])
+    await log.append([event(other, "deadline.near", reasons[1], "okno")])
+    await follow(pool, log)
+    assert await found(pool) == [other, two, three, one]
+    assert await found(pool, stage="confirmed") == [two, three]
+    assert await found(pool, channel="ozon-1") == [other]
+    assert await found(pool, attention="any") == [other, two, three]
+    assert await found(pool, attention="cancellation_requested") == [two]
+    assert await found(pool, attention="any", stage="confirmed", channel="ym-msk", q="48000001") == [two]
+    assert await found(pool, stage="nowhere") == []
+    assert await queries.counts(pool) == {
+        "stage": {"placed": 2, "confirmed": 2},
+        "attention": {"cancellation_requested": 1, "deadline": 1, "order_unknown": 1},
+    }
+
+
+async def test_deadlines_come_most_urgent_first(pool: Pool, log: Log) -> None:
+    """Open deadlines due before a moment; a stage reached or an order cancelled has none."""
+    one, two, three = orders(3)
+    late = f.Changed(deadlines=(f.Deadline("shipped", WHEN - timedelta(hours=1)),))
+    await log.append([placed(one), placed(two), placed(three), event(two, "order.changed", late, MARKET)])
+    await log.append([event(three, "order.cancelled", f.Cancelled(by="customer"), MARKET)])
+    await follow(pool, log)
+    both = [(two, "shipped", WHEN - timedelta(hours=1)), (one, "shipped", WHEN)]
+    assert await queries.deadlines(pool, WHEN + timedelta(hours=1)) == both
+    assert await queries.deadlines(pool, WHEN) == both[:1]
+
+
+async def test_pages_lose_and_double_nothing(pool: Pool, log: Log) -> None:
+    """Turned to the end, pages of any size hold every order once, in order; the last one has no cursor."""
+    keys = orders(10)
+    await log.append([placed(key) for key in keys])
+    await follow(pool, log)
+    for limit in (1, 3, 10, 11):
+        seen: list[str] = []
+        after: str | None = None
+        while True:
+            rows, after = await queries.listed(pool, after=after, limit=limit)
+            seen += [row.order for row in rows]
+            assert 0 < len(rows) <= limit
+            if after is None:
+                break
+        assert seen == keys[::-1]
+
+
+async def test_a_cursor_is_a_position_or_a_value_error(pool: Pool, log: Log) -> None:
+    """The largest number Postgres knows is before everything; what no page ever gave out is refused."""
+    await log.append([placed(key) for key in orders(2)])
+    await follow(pool, log)
+    assert len(await found(pool, after=str(2**63 - 1))) == 2
+    assert await found(pool, after="0") == []
+    for cursor in ("", "x", "-1", "1.0", "1_0", "٣", " 1", str(2**63), "9" * 5000):
+        with pytest.raises(ValueError, match="is no cursor"):
+            await queries.listed(pool, after=cursor)
+
+
+FINDS = (
+    *("48123456", "1234", "6", " 4812 "),
+    *("ЦСУТ-004512", "цсут-0045", "Ут-00", "Т"),
+    *("bosch-wan", "AN24", "100%_ок", "_О"),
+)  # fmt: skip
+
+FINDS_NOT = ("4812%", "____", "4812_456", "\0", "\ud800", "zzz", "60000000000")
+
+
+async def test_search_finds_parts_in_either_case_and_nothing_else(pool: Pool, log: Log) -> None:
+    """Part of the number, of the document's number or of an article, in any alphabet; % and _ mean themselves;
+    no error for what Postgres can't even hold."""
+    key = "ym-msk/48123456"
+    await log.append([placed(key, "Bosch-WAN24", "100%_Ок"), registered(key, "d1", "ЦСУТ-004512"), placed("ym-msk/9")])
+    await follow(pool, log)
+    assert {q: await found(pool, q=q) for q in FINDS} == {q: [key] for q in FINDS}
+    assert {q: await found(pool, q=q) for q in FINDS_NOT} == {q: [] for q in FINDS_NOT}
+    assert [await queries.one(pool, q) for q in FINDS_NOT] == [None] * len(FINDS_NOT)
+
+
+def test_every_part_of_a_text_has_no_other_grams_than_the_text() -> None:
+    """What the index is asked for never hides an order that the text would show."""
+    text = searchable("48123456\nЦСУТ-004512\nBosch WAN")
+    parts = [text[start:end] for start in range(len(text)) for end in range(start, len(text) + 1)]
+    assert [part for part in parts if not set(grams(part)) <= set(grams(text))] == []
+    assert grams("ab") == []
+
+
+async def test_what_only_settings_know_is_filled_in_by_present(pool: Pool, log: Log) -> None:
+    """Kind and model come from the channel; empty where it is not configured any more."""
+    (key,) = orders(1)
+    await log.append([placed(key)])
+    await follow(pool, log)
+    row = await queries.one(pool, key)
+    assert row is not None
+    shown = present(row, {"ym-msk": ("yandex", "dbs")})
+    assert (row.kind, shown.kind, shown.model, present(row, {}).kind) == ("", "yandex", "dbs", "")
+
+
+# (what is asked, an index that answers it)
+PLANS: list[tuple[dict[str, Any], str]] = [
+    ({}, "position"),
+    ({"stage": "completed"}, 'stage, "position"'),
+    ({"channel": "ozon-1"}, 'channel, "position"'),
+    ({"attention": "any"}, "attention <>"),
+    ({"attention": "deadline"}, "attention <>"),
+    ({"q": "цсут-001234"}, "USING gin"),
+    ({"q": "article-77"}, "USING gin"),
+    ({"after": "1500"}, "position"),
+]
+
+
+async def test_each_question_is_answered_by_an_index(pool: Pool, log: Log) -> None:
+    """With thousands of orders no list reads the whole table."""
+    await fill(pool, 8000)
+    definitions = {r[0]: r[1] for r in await pool.fetch("SELECT indexname, indexdef FROM pg_indexes")}
+    for asked, index in PLANS:
+        after = asked.get("after")
+        text = searchable(asked.get("q", ""))
+        filters = (asked.get("stage"), asked.get("channel"), asked.get("attention"), text or None, grams(text) or None)
+        async with pool.acquire() as connection:
+            statement = await connection.prepare(queries.LISTED)
+            plan = await statement.explain(*filters, after and int(after), 51)
+        scans = list(plan_nodes(plan[0]["Plan"]))
+        assert [node["Node Type"] for node in scans if node["Node Type"] == "Seq Scan"] == [], asked
+        used = [definitions[node["Index Name"]] for node in scans if "Index Name" in node]
+        assert any(index in definition for definition in used), (asked, used)
+
+
+async def test_each_question_has_a_plan_of_its_own(pool: Pool, log: Log, database_url: str) -> None:
+    """However often a connection has answered, it never ends with one plan for all stages and searches."""
+    await fill(pool, 2000)
+    reader = await open_pool(database_url, size=1)
+    try:
+        for asked, _ in PLANS:
+            for _ in range(6):  # the sixth time is the first that Postgres thinks of a plan for all values
+                await queries.listed(reader, **asked)
+        kinds = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1"
+        assert [tuple(row) for row in await reader.fetch(kinds, queries.LISTED)] == [(6 * len(PLANS), 0)]
+    finally:
+        await reader.close()
+
+
+async def fill(pool: Pool, number: int) -> None:
+    """Orders by the thousand, without a log."""
+    chance = random.Random(1)
+    records: list[tuple[Any, ...]] = []
+    body = encode(order_row(OrderState(order="ym-msk/1", details={"note": "y" * 900}))).decode()
+    for n in range(1, number + 1):
+        search = f"{48_000_000 + n}\nцсут-{n:06}\narticle-{chance.randrange(1000)}"
+        stage, channel = ("completed", "ozon-1") if n % 200 == 0 else ("placed", "ym-msk")
+        attention = ["deadline"] if n % 300 == 0 else []
+        records.append((f"{channel}/{n}", channel, n, stage, attention, search, grams(search), body, [], str(n), 1))
+    columns = [
+        "order_key",
+        "channel",
+        "position",
+        "stage",
+        "attention",
+        "search",
+        "grams",
+        "body",
+        "skus",
+        "number",
+        "version",
+    ]
+    await pool.copy_records_to_table("orders", schema_name="okno", columns=columns, records=records)
+    await pool.execute("ANALYZE okno.orders")
+    # What autovacuum does in its time: the index of grams keeps fresh entries in a heap, whose size counts as cost.
+    await pool.execute("SELECT gin_clean_pending_list('okno.orders_grams_idx')")
