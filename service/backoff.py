@@ -2,8 +2,11 @@
 
 from datetime import datetime, timedelta
 
-SCHEDULE = (2, 5, 15, 45, 120, 300, 900, 1800, 3600)
-"""Seconds before the second, third, … attempt; the last one repeats. Jitter adds or takes up to a fifth."""
+SCHEDULE = (2, 5, 15, 45, 120, 300)
+"""Seconds before the second, third, … attempt; the last one repeats. Jitter adds or takes up to a fifth.
+
+No longer than five minutes: so late an order may be told after an outage of hours. What spares a marketplace that is
+down is the channel's circuit, not a long pause of each order."""
 
 JITTER = 0.2
 
@@ -25,8 +28,6 @@ def next_attempt(attempts: int, now: datetime, share: float) -> datetime:
     return now + timedelta(seconds=delay(attempts, share))
 
 
-def breaker_pause(failures: int) -> float | None:
-    """Seconds the circuit stays open after so many failures in a row; None while it stays closed."""
-    if failures < BREAKER_FAILURES:
-        return None
-    return BREAKER_SECONDS[min(failures - BREAKER_FAILURES, len(BREAKER_SECONDS) - 1)]
+def breaker_pause(openings: int) -> float:
+    """Seconds the circuit stays open after it was opened so many times in a row before."""
+    return BREAKER_SECONDS[min(max(openings, 0), len(BREAKER_SECONDS) - 1)]

@@ -2,27 +2,49 @@
 
 nothing waits                         ─▶ Idle
 the channel is in shadow              ─▶ End withheld
-the order is cancelled                ─▶ End withdrawn (done, for the cancellation itself), what is unknown first read back
+the order is cancelled over there     ─▶ End done for what asked for just that, withdrawn for the rest
 an attempt nobody knows the end of    ─▶ ReadBack, before anything else is sent for this order
-tried for too long                    ─▶ End given_up
+the shop cancelled                    ─▶ End withdrawn, all but the cancellation
+tried to the end of its time          ─▶ End given_up
 a step before it failed for good      ─▶ Wait, until that one is retried or the order moved on over there
 else                                  ─▶ Send the first that is due
+
+Every command has a row among the attempts from the moment it is requested. One without a row is young, and its row is
+about to come; or the table was lost, and nobody knows whether it was sent.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from events.order.reactions import Plan
 from events.order.stages import rank
 from events.order.state import Command, OrderState
-from service.work import Attempt
 
-UNSEEN = timedelta(seconds=60)
-"""A command older than this of which the work tables know nothing is read back: they were lost."""
+UNSEEN = timedelta(seconds=10)
+"""A command older than this without a row is read back. Whoever put rows there asks for the lane in the same moment."""
+
+UNSEEN_LOOK = timedelta(seconds=1)
 
 BLOCKED_LOOK = timedelta(minutes=10)
 """How often a lane is looked at that waits for a person; what it waits for brings it up at once."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """The last attempt at a command. `open`: nobody knows what became of it, so the order is read first.
+
+    `attempts` 0 and open: an operator brings it back, and the order is read before it is sent. `refusals`: so often the
+    marketplace refused it and a read could not say why.
+    """
+
+    attempts: int
+    attempted_at: datetime
+    next_at: datetime
+    open: bool
+    refusals: int = 0
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,7 @@ class End:
     commands: Sequence[Command]
     outcome: str
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,29 +96,27 @@ def decide(
         return Idle()
     if not live:
         return End(waiting, "withheld", "the channel is in shadow mode: decided, not sent")
-    cancels = {step.name for step in plan.at("cancelled")}
     if state.market_cancelled is not None:
-        return _cancelled_there(waiting, cancels)
+        return _cancelled_there(state, plan, waiting)
     unknown = next((c for c in waiting if _unknown(c, attempts, now)), None)
     if unknown is not None:
-        attempt = attempts.get(unknown.id)
-        if attempt is not None:
-            ready = max(attempt.next_at, attempt.attempted_at + timedelta(seconds=settle_seconds))
-            if ready > now:
-                return Wait(ready)
-        return ReadBack(unknown)
+        return _look_back(unknown, attempts.get(unknown.id), now, timedelta(seconds=settle_seconds))
     if state.shop_cancelled is not None:
-        rest = [c for c in waiting if c.action not in cancels]
+        rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]
         if rest:
             return End(rest, "withdrawn", "the shop cancelled the order")
-    late = next((c for c in waiting if now - c.since > give_up_after), None)
+    late = next((c for c in waiting if _out_of_time(c, attempts.get(c.id), give_up_after)), None)
     if late is not None:
-        return End([late], "given_up", f"tried for {give_up_after}, in vain")
+        return _given_up(late, attempts[late.id], give_up_after)
     return _first_due(state, plan, waiting, attempts, now)
 
 
-def _cancelled_there(waiting: Sequence[Command], cancels: set[str]) -> End:
-    own = [c for c in waiting if c.action in cancels]
+def _cancelled_there(state: OrderState, plan: Plan, waiting: Sequence[Command]) -> End:
+    """The cancellation itself, and a yes to the buyer's wish for it, have come true; everything else is pointless."""
+    wanted = set(plan.triggers.get("cancelled", ()))
+    if state.answer is not None and state.answer.accepted:
+        wanted |= set(plan.triggers.get("cancellation_answered", ()))
+    own = [c for c in waiting if c.action in wanted]
     if own:
         return End(own, "done", "the order is cancelled at the marketplace")
     return End(waiting, "withdrawn", "the order was cancelled at the marketplace")
@@ -104,6 +125,26 @@ def _cancelled_there(waiting: Sequence[Command], cancels: set[str]) -> End:
 def _unknown(command: Command, attempts: Mapping[str, Attempt], now: datetime) -> bool:
     attempt = attempts.get(command.id)
     return attempt.open if attempt is not None else now - command.since > UNSEEN
+
+
+def _look_back(command: Command, attempt: Attempt | None, now: datetime, settle: timedelta) -> Decision:
+    """What a read shows counts only where it begins when the attempt has settled over there."""
+    if attempt is None:
+        return ReadBack(command)
+    ready = max(attempt.next_at, attempt.attempted_at + settle) if attempt.attempts else attempt.next_at
+    return Wait(ready) if ready > now else ReadBack(command)
+
+
+def _out_of_time(command: Command, attempt: Attempt | None, give_up_after: timedelta) -> bool:
+    """Whether a try made after its time was over failed too: what could not be tried, because we were down, goes on."""
+    if attempt is None or not attempt.attempts:
+        return False
+    return attempt.attempted_at - command.since > give_up_after
+
+
+def _given_up(command: Command, attempt: Attempt, give_up_after: timedelta) -> End:
+    what = f"in vain for {give_up_after}, {attempt.attempts} attempts; the last one: {attempt.reason or 'no answer'}"
+    return End([command], "given_up", what, "see to what the last answer names, then: okno retry")
 
 
 def _first_due(
@@ -115,9 +156,10 @@ def _first_due(
         if any(_blocks(state, plan, earlier, command) for earlier in state.commands.values()):
             return Wait(until or now + BLOCKED_LOOK)
         attempt = attempts.get(command.id)
-        if attempt is None or attempt.next_at <= now:
+        if attempt is not None and attempt.next_at <= now:
             return Send(command)
-        until = min(until, attempt.next_at) if until is not None else attempt.next_at
+        due = attempt.next_at if attempt is not None else now + UNSEEN_LOOK
+        until = min(until, due) if until is not None else due
         if step is None or step.needed:
             return Wait(until)
     return Wait(until or now + BLOCKED_LOOK)

@@ -1,7 +1,12 @@
-"""The one HTTP client: sends an adapter's calls within a channel's limits, and says plainly whether bytes may have left.
+"""The one HTTP client: sends an adapter's calls within a channel's limits, and says whether bytes may have left.
 
-Per channel: so many calls at once, a pause after a limit was hit (the marketplace says until when, else a short one), and a
-circuit that opens when call after call fails. The circuit lets reads through as its trial.
+Per channel: so many calls at once, a pause after a limit was hit (the marketplace says until when, else a short one),
+and a circuit that opens when call after call fails. What is held back raises `Held` and never reaches the network. A
+key that is refused (401, 403) counts as a failure: a revoked one costs a call now and then, not one for each order.
+
+A call is sent once. aiohttp by itself repeats a PUT whose connection was cut, on a new connection too, though the
+marketplace may have acted on the first one; and a connection kept alive can be cut at any moment by the other side. So
+each call has a connection of its own, and a cut one comes out as an error aiohttp does not repeat (`_once`).
 """
 
 import asyncio
@@ -16,7 +21,8 @@ import aiohttp
 import structlog
 
 from events.codec import encode
-from service import backoff, metrics
+from service import metrics
+from service.circuit import Circuit
 from service.marketplaces.port import Call, CallFailed, Marketplace, Reply, Talk
 
 logger = structlog.get_logger()
@@ -25,7 +31,35 @@ T = TypeVar("T")
 LIMIT_PAUSE = 1.0
 """Seconds to hold back after a limit was hit that does not say until when."""
 
+PATIENCE = timedelta(seconds=5)
+"""A read waits out a limit that ends so soon, and asks again; reading twice changes nothing."""
+
+READ_TRIES = 4
+CONNECT_SECONDS = 5.0
 LIMITED = (420, 429)
+KEY_REFUSED = (401, 403)
+
+
+class Held(CallFailed):
+    """Not sent: a limit or the open circuit holds the call back until then."""
+
+    def __init__(self, name: str, until: datetime, reason: str | None) -> None:
+        super().__init__(f"{name}: held until {until:%H:%M:%S} UTC ({reason or 'a limit'})", sent=False)
+        self.until = until
+
+
+class CutOff(aiohttp.ClientError):
+    """The connection was cut before the answer; the marketplace may have acted."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from sending a request again by itself: these two are what it repeats after."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:  # never connected: not repeated, and worth telling apart
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise CutOff(f"{type(error).__name__}: {error}") from error
 
 
 class ChannelClient:
@@ -36,17 +70,14 @@ class ChannelClient:
         self._marketplace = marketplace
         self._slots = asyncio.Semaphore(marketplace.parallel)
         self._until: dict[str, datetime] = {}
-        self.failures = 0
-        self.open_until: datetime | None = None
-        self.reason: str | None = None
+        self._key_refused = False
+        self.circuit = Circuit()
 
     def held_until(self, resource: str) -> datetime | None:
-        """Until when a limit or the open circuit holds calls of this kind back; None: go ahead."""
+        """Until when a limit or the circuit holds calls of this kind back ("*": all calls); None: go ahead."""
         now = datetime.now(UTC)
-        times = [
-            t for t in (self._until.get(resource), self._until.get("*"), self.open_until) if t is not None and t > now
-        ]
-        return max(times, default=None)
+        times = (self._until.get(resource), self._until.get("*"), self.circuit.held_until(now))
+        return max((t for t in times if t is not None and t > now), default=None)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -64,19 +95,39 @@ class ChannelClient:
                 value: T = stop.value
                 return value
             try:
-                async with self.slot():
-                    step = partial(talk.send, await self.send(call))
+                step = partial(talk.send, await self._read(call))
             except CallFailed as error:
                 step = partial(talk.throw, error)
 
+    async def _read(self, call: Call) -> Reply:
+        """One call of a talk; short limits are waited out."""
+        tries = 0
+        while True:
+            tries += 1
+            held, now = self.held_until(call.resource), datetime.now(UTC)
+            if held is not None and self.circuit.until is None and held - now <= PATIENCE:
+                await asyncio.sleep(max((held - now).total_seconds(), 0) + 0.01)
+            async with self.slot():
+                reply = await self.send(call)
+            if reply.status not in LIMITED or tries == READ_TRIES:
+                return reply
+
     async def send(self, call: Call) -> Reply:
         """Sends one call; the caller holds a slot. `CallFailed.sent` tells whether the marketplace may have acted."""
-        market = self._marketplace
+        market, held = self._marketplace, self.held_until(call.resource)
+        if held is not None:
+            raise Held(market.name, held, self.circuit.reason)
+        try:  # a key in a file is read anew for each call
+            headers = {"Content-Type": "application/json", "Accept": "application/json", **market.headers()}
+        except (OSError, ValueError) as error:
+            raise CallFailed(f"{market.name}: the key can't be read: {error}", sent=False) from error
         began = asyncio.get_running_loop().time()
+        trial, status = self.circuit.enter(), "none"
         try:
             async with asyncio.timeout(market.call_timeout):
-                reply = await self._exchange(call)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+                reply = await self._exchange(call, headers)
+            status = str(reply.status)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             self._failed(str(error))
             raise CallFailed(f"{market.name}: {error}", sent=False) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -84,19 +135,20 @@ class ChannelClient:
             self._failed(what)
             raise CallFailed(f"{market.name}: {what}", sent=True) from error
         finally:
+            if trial:
+                self.circuit.leave()
+            metrics.CALLS.labels(market.name, call.resource, status).inc()
             metrics.CALL_SECONDS.labels(market.name, call.resource).observe(asyncio.get_running_loop().time() - began)
-        metrics.CALLS.labels(market.name, call.resource, str(reply.status)).inc()
         self._learn(call, reply)
         return reply
 
-    async def _exchange(self, call: Call) -> Reply:
-        market = self._marketplace
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **market.headers()}
+    async def _exchange(self, call: Call, headers: dict[str, str]) -> Reply:
         body = None if call.body is None else encode(call.body)
-        url = market.base_url.rstrip("/") + call.path
+        url = self._marketplace.base_url.rstrip("/") + call.path
         async with self._session.request(
-            call.method, url, params=dict(call.query), data=body, headers=headers, allow_redirects=False
-        ) as answer:
+            call.method, url, params=dict(call.query), data=body, headers=headers, allow_redirects=False,
+            middlewares=(_once,),
+        ) as answer:  # fmt: skip
             content = await answer.read()
             return Reply(answer.status, {key.lower(): value for key, value in answer.headers.items()}, content)
 
@@ -107,25 +159,32 @@ class ChannelClient:
             self._until[call.resource] = limit.until
         elif reply.status in LIMITED:
             self._until["*"] = now + timedelta(seconds=LIMIT_PAUSE * (0.5 + random.random()))  # noqa: S311  # jitter
-        if reply.status >= 500:
+        self._key(refused=reply.status in KEY_REFUSED)
+        if reply.status >= 500 or reply.status in KEY_REFUSED:
             self._failed(f"HTTP {reply.status}")
-        else:
-            if self.open_until is not None:
-                logger.info("circuit closed", channel=self._marketplace.name)
-            self.failures, self.open_until, self.reason = 0, None, None
+        elif self.circuit.worked():
+            metrics.CIRCUIT_OPEN.labels(self._marketplace.name).set(0)
+            logger.info("circuit closed", channel=self._marketplace.name)
+
+    def _key(self, *, refused: bool) -> None:
+        """Says it once, loudly, where the marketplace refuses the key or one of its rights."""
+        name = self._marketplace.name
+        metrics.KEY_REFUSED.labels(name).set(refused)
+        if refused and not self._key_refused:
+            logger.error("the marketplace refuses the key or a right of it: `okno doctor` says more", channel=name)
+        self._key_refused = refused
 
     def _failed(self, reason: str) -> None:
-        self.failures += 1
-        self.reason = reason
-        pause = backoff.breaker_pause(self.failures)
+        pause = self.circuit.failed(reason, datetime.now(UTC))
         if pause is not None:
-            self.open_until = datetime.now(UTC) + timedelta(seconds=pause)
+            metrics.CIRCUIT_OPEN.labels(self._marketplace.name).set(1)
             logger.warning("circuit open", channel=self._marketplace.name, seconds=pause, reason=reason)
 
 
 @asynccontextmanager
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """The connections of all channels. Each call brings its own timeout."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as made:
+    """The connections of all channels: one for each call, no cookies. Each call brings its own timeout."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as made:
         yield made

@@ -7,6 +7,8 @@ CALL_SECONDS = Histogram(
     "okno_marketplace_call_seconds", "Time of calls to marketplaces", ("channel", "resource"),
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
 )  # fmt: skip
+CIRCUIT_OPEN = Gauge("okno_circuit_open", "1 while a channel's calls are held back because they failed", ("channel",))
+KEY_REFUSED = Gauge("okno_key_refused", "1 while a marketplace refuses a channel's key or a right of it", ("channel",))
 TAKEN = Counter("okno_messages_taken", "Messages taken in, by the way they came", ("via",))
 OUTCOMES = Counter("okno_command_outcomes", "What came of commands", ("target", "outcome"))
 HEAD = Gauge("okno_log_position", "Position of the last event in the log")
@@ -14,3 +16,5 @@ REACTOR_LAG = Gauge("okno_reactor_lag", "Events the reactor has still to look at
 PROJECTION_LAG = Gauge("okno_projection_lag", "Events a projection has still to show", ("projection",))
 WAITING = Gauge("okno_lanes_waiting", "Orders with commands waiting, by target", ("target",))
 OLDEST = Gauge("okno_oldest_waiting_seconds", "Age of the oldest lane that is due, by target", ("target",))
+LOOP_FAILURES = Counter("okno_loop_failures", "Loops that failed unforeseen and were begun again", ("loop",))
+REJECTED = Gauge("okno_rejected", "Messages nobody understood, waiting for somebody to look")

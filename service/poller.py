@@ -1,6 +1,7 @@
 """Polling: finds at the marketplace what no notification told. One process per channel, by lease.
 
-The time a poll began is kept once everything it saw is passed on; the next poll looks from there, overlapping.
+The time a poll began is kept once everything it saw is passed on; the next poll looks from there, overlapping. One
+that fails in the middle is begun again from where the last whole one began: what it passed on twice is no news.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from events.log import Log, LogUnavailable
 from events.order.state import fold
 from service import differences
 from service.door import Unavailable
-from service.http_client import ChannelClient
+from service.http_client import ChannelClient, Held
 from service.leases import Leases
 from service.marketplaces.port import CallFailed, ReturnSeen, Seen
 from service.reader import Reader
@@ -42,6 +43,8 @@ class Poller:
                     pause = self._channel.poll_seconds
                     try:
                         await self.poll()
+                    except Held as held:
+                        pause = min(max((held.until - datetime.now(UTC)).total_seconds(), RETRY_SECONDS), pause)
                     except (CallFailed, LogUnavailable, Unavailable) as error:
                         logger.warning("poll failed", channel=self._channel.name, error=str(error))
                         pause = min(RETRY_SECONDS, pause)
@@ -71,7 +74,9 @@ class Poller:
             state = states[f"{self._channel.name}/{seen.number}"]
             if isinstance(seen, Seen) and seen.ready and not state.placed:
                 new.append(state.order)
-            elif (isinstance(seen, ReturnSeen) and differences.of_return(state, seen)) or (isinstance(seen, Seen) and differences.of_order(state, seen, began_at)):
+            elif (isinstance(seen, ReturnSeen) and differences.of_return(state, seen)) or (
+                isinstance(seen, Seen) and differences.of_order(state, seen, began_at)
+            ):
                 changed.append(seen)
         await self._work.ask_reads([(order, 0.0, "") for order in new])
         await self._reader.submit(changed, began_at)

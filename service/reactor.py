@@ -4,6 +4,9 @@ One process at a time, by lease, only to spare the work: a command's id follows 
 once, or one that starts again anywhere, request nothing twice. Requests are appended at the version they were decided
 on; if the order moved on meanwhile, they are decided again. If the process dies after the append and before the
 checkpoint, the same events are looked at again and nothing is wanted.
+
+A command is noted as "never tried" by the reactor that has just requested it, and by nobody else: one that stands in
+the log without a note was perhaps sent, and is read back first. So lost work tables cost reads, never a second send.
 """
 
 import asyncio
@@ -21,7 +24,7 @@ from service import metrics
 from service.database import Pool
 from service.leases import Leases
 from service.signals import Signal, wait
-from service.work import Work
+from service.work import Expected, Work
 
 logger = structlog.get_logger()
 
@@ -40,6 +43,7 @@ class Reactor:
     ) -> None:
         self._log, self._pool, self._work = log, pool, work
         self._plans, self._leases, self._settle = plans, leases, settle
+        self._seen_before = 0  # where the work tables are new: up to here another reactor may have looked
 
     async def run(self, wake: asyncio.Event, told: Signal) -> None:
         """Reacts until cancelled; `wake` is set when the log has grown, `told` by us when there is something to do."""
@@ -60,50 +64,58 @@ class Reactor:
     async def step(self) -> bool:
         """Looks at the next events; False when there are none."""
         position, _ = await self._work.progress(NAME)
+        if position == 0:
+            self._seen_before = (await self._log.head()).position
         batch = await self._log.read(position, BATCH)
         if not batch:
             metrics.REACTOR_LAG.set(0)
             return False
         orders = {e.order: None for e in batch if e.order.partition("/")[0] in self._plans}
-        states = await self._react(list(orders), batch[0].position - 1)
-        await self._checkpoint(batch, states)
+        states, requested = await self._react(list(orders), batch[0].position - 1)
+        await self._checkpoint(batch, states, requested)
         metrics.HEAD.set(batch[-1].position)
         return True
 
-    async def _react(self, orders: Sequence[str], after: int) -> dict[str, OrderState]:
-        """Requests what these orders' events behind `after` call for; returns their states before that."""
+    async def _react(self, orders: Sequence[str], after: int) -> tuple[dict[str, OrderState], list[Expected]]:
+        """Requests what these orders' events behind `after` call for; their states before that, and what is new."""
         states: dict[str, OrderState] = {}
+        new: list[Expected] = []
         left = list(orders)
         while left:
             histories = await self._log.histories(left)
-            events: list[NewEvent] = []
+            wanted: list[tuple[Expected, NewEvent]] = []
             for order in left:
                 states[order] = state = fold(order, histories[order])
                 plan = self._plans[state.channel]
-                events += [
-                    own_event(order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version)
-                    for r in requests(order, histories[order], after, plan)
-                ]
-            outcomes = await self._log.append(events) if events else []
-            left = sorted({e.order for e, o in zip(events, outcomes, strict=True) if o.outcome == "conflict"})
-        return states
+                for r in requests(order, histories[order], after, plan):
+                    event = own_event(
+                        order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version
+                    )
+                    wanted.append((Expected(r.fact.command, order, r.fact.target), event))
+            outcomes = await self._log.append([event for _, event in wanted]) if wanted else []
+            became = [(one, outcome.outcome) for (one, _), outcome in zip(wanted, outcomes, strict=True)]
+            new += [one for one, outcome in became if outcome == "appended"]
+            left = sorted({one.order for one, outcome in became if outcome == "conflict"})
+        return states, new
 
     @waits
-    async def _checkpoint(self, batch: Sequence[Recorded], states: Mapping[str, OrderState]) -> None:
-        """Asks for lanes and reads, and notes how far we are, in one transaction."""
+    async def _checkpoint(
+        self, batch: Sequence[Recorded], states: Mapping[str, OrderState], requested: Sequence[Expected]
+    ) -> None:
+        """Asks for lanes and reads, and notes what is new and how far we are, in one transaction."""
         lanes: dict[tuple[str, str], None] = {}
         reads: list[tuple[str, float, str]] = []
-        commands: list[tuple[str, str, str]] = []
+        commands = list(requested)
         for event in batch:
             state = states.get(event.order)
             if state is None:
                 continue
             lanes |= dict.fromkeys(self._lanes(event, state))
             reads += self._reads(event, state)
-            commands += self._commands(event, state)
+            commands += self._brought_back(event, state)
         async with self._pool.acquire() as connection, connection.transaction():
             await self._work.expect_in(connection, commands)
-            await self._work.ask_in(connection, sorted(lanes))
+            await self._work.ask_in(connection, sorted(lanes | {(c.order, c.target): None for c in commands}))
             await self._work.ask_reads_in(connection, reads)
             await self._work.advance_in(connection, NAME, batch[-1].position)
 
@@ -119,13 +131,13 @@ class Reactor:
             return [(event.order, state.channel)]
         return []
 
-    def _commands(self, event: Recorded, state: OrderState) -> list[tuple[str, str, str]]:
-        """Commands an event asks for that are waiting still."""
+    def _brought_back(self, event: Recorded, state: OrderState) -> list[Expected]:
+        """The command an operator brings back, to be read before it is sent; not one that was sent since, perhaps."""
         fact = decode(event)
-        if isinstance(fact, f.CommandRequested | f.CommandRetried):
+        if isinstance(fact, f.CommandRetried) and event.position > self._seen_before:
             command = state.commands.get(fact.command)
             if command is not None and command.state == "waiting":
-                return [(command.id, event.order, command.target)]
+                return [Expected(command.id, event.order, command.target, read_first=True)]
         return []
 
     def _reads(self, event: Recorded, state: OrderState) -> list[tuple[str, float, str]]:

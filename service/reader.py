@@ -13,17 +13,19 @@ from events.log import Log, LogUnavailable
 from events.order.state import fold
 from service import backoff
 from service.door import Door, Unavailable
-from service.http_client import ChannelClient
-from service.intake import read_message
+from service.due_reads import DueRead
+from service.http_client import ChannelClient, Held
 from service.leases import Leases
 from service.marketplaces.port import CallFailed, ReturnSeen, Seen, Wanted
+from service.passing import read_message
 from service.settings import Channel
-from service.work import DueRead, Work
+from service.work import Work
 
 logger = structlog.get_logger()
 
 BATCH = 50
 POLL_SECONDS = 0.3
+HELD_SECONDS = 5.0
 MISSING_TRIES = 6
 """So often an order is looked for that the marketplace does not show, before polls are left to find it."""
 
@@ -68,15 +70,23 @@ class Reader:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _work_off(self, due: Sequence[DueRead]) -> None:
-        held = self._client.held_until("read")
-        if held is not None:
-            await asyncio.sleep(min((held - datetime.now(UTC)).total_seconds(), 5))
-            return
+        """Reads many orders in one call; what went wrong before is read alone, so that it holds up no other one."""
+        fresh = [read for read in due if not read.attempts]
+        alone = [[read] for read in due if read.attempts]
+        try:
+            for batch in ([fresh] if fresh else []) + alone:
+                await self._read(batch)
+        except Held as held:
+            await asyncio.sleep(min((held.until - datetime.now(UTC)).total_seconds(), HELD_SECONDS))
+
+    async def _read(self, due: Sequence[DueRead]) -> None:
         histories = await self._log.histories([read.order for read in due])
         new = {order for order, events in histories.items() if not fold(order, events).placed}
         wanted = [Wanted(r.order.partition("/")[2], r.order in new, r.hints) for r in due]
         try:
             found = await self.see(wanted)
+        except Held:
+            raise
         except CallFailed as error:
             logger.info("read failed", channel=self._channel.name, error=str(error))
             tries = max(read.attempts for read in due)

@@ -1,8 +1,8 @@
 """What a marketplace must be able to do, and the words the hub and its adapters share.
 
 An adapter is pure: it makes requests and reads answers, and never sends. Whatever needs several calls is a `Talk`, a
-generator that yields a `Call` and is sent its `Reply`. A transport failure is thrown into the generator as `CallFailed`;
-an adapter that does not catch it lets the whole talk fail, and the hub tries again later.
+generator that yields a `Call` and is sent its `Reply`. A transport failure is thrown into the generator as
+`CallFailed`; an adapter that does not catch it lets the whole talk fail, and the hub tries again later.
 
     Marketplace  one per channel, made by the folder's `make(name, settings)`
     Call, Reply  one HTTP exchange
@@ -53,7 +53,7 @@ class CallFailed(Exception):
 
 
 class AnswerFailed(CallFailed):
-    """An answer a read can't go on with: a limit, a refused key, a fault over there. `limit` and `until` as in `Later`."""
+    """An answer a read can't go on with: a limit, a refused key, a fault over there. `limit`, `until` as in `Later`."""
 
     def __init__(self, message: str, *, status: int, limit: bool = False, until: datetime | None = None) -> None:
         super().__init__(message, sent=True)
@@ -85,7 +85,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Later:
-    """Certainly not done; try again, not before `until` where that is known. `limit`: the marketplace's own limit was hit."""
+    """Certainly not done; try again, not before `until` where that is known. `limit`: its own limit was hit."""
 
     reason: str
     until: datetime | None = None
@@ -137,10 +137,11 @@ Finding: TypeAlias = Applied | NotApplied | Overtaken | Unclear
 class Seen:
     """One order as a read saw it.
 
-    `status` as the marketplace writes it (`PROCESSING/STARTED`), `stage` in our words. `stamp`: the marketplace's own time of
-    the last change. `ready`: the shop may start on it (paid, not a draft); before that nothing is told to 1C.
-    `order`: everything `order.placed` holds. `personal`: customer, address, notes, unknown fields: erasable, by our names
-    `{"customer": {"name", "phone", "email"}, "address": str, "comment": str, "extra": {...}}`. `raw`: the order's JSON as received.
+    `status` as the marketplace writes it (`PROCESSING/STARTED`), `stage` in our words. `stamp`: the marketplace's own
+    time of the last change. `ready`: the shop may start on it (paid, not a draft); before that nothing is told to 1C.
+    `order`: everything `order.placed` holds. `personal`: customer, address, notes, unknown fields: erasable, by our
+    names `{"customer": {"name", "phone", "email"}, "address": str, "comment": str, "extra": {...}}`. `raw`: the order's
+    JSON as received.
     """
 
     number: str
@@ -180,8 +181,8 @@ class Wanted:
 class Notice:
     """What a notification says, as the log keeps it: `notice` is the marketplace's own type name.
 
-    `at` is the event's own time; `hint` is handed back in `Wanted.hints` when the order is read. `key` tells this notification
-    from any other one, equal for a repeat of the same one.
+    `at` is the event's own time; `hint` is handed back in `Wanted.hints` when the order is read. `key` tells this
+    notification from any other one, equal for a repeat of the same one.
     """
 
     number: str

@@ -14,8 +14,8 @@ CREATE TABLE okno.dispatch (
 );
 CREATE INDEX dispatch_due ON okno.dispatch (target, due_at);
 
--- Attempts at a command. open: bytes may have left and no outcome is in the log; whoever holds the lane reads the order
--- back before anything else is sent for it.
+-- Attempts at a command; a row comes with the request. open: bytes may have left and no outcome is in the log; whoever
+-- holds the lane reads the order back before anything else is sent for it. refusals: that no read could explain.
 CREATE TABLE okno.attempts (
     command      text PRIMARY KEY,
     order_key    text NOT NULL,
@@ -24,6 +24,7 @@ CREATE TABLE okno.attempts (
     attempted_at timestamptz NOT NULL,
     next_at      timestamptz NOT NULL,
     open         boolean NOT NULL,
+    refusals     integer NOT NULL DEFAULT 0,
     reason       text
 );
 CREATE INDEX attempts_lane ON okno.attempts (order_key, target);

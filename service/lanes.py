@@ -1,0 +1,193 @@
+"""A channel's lanes: claimed, looked at, given back; and what came of their commands, into the log.
+
+A lane is one order's commands at one marketplace, worked off one after another by whoever holds its lease. A lease
+outlives the longest call and the time it takes to settle, and is renewed as an attempt is committed: whoever takes a
+lane over finds every call of the one before ended and settled. `spare` is what is left for the way from the commit of
+an attempt to its first byte; a process that slept longer than that sends nothing.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from events.codec import own_event
+from events.log import Log, LogUnavailable
+from events.order import facts as f
+from events.order.reactions import Plan
+from events.order.state import Command, OrderState, fold
+from service import backoff, metrics
+from service import decisions as d
+from service.marketplaces import port
+from service.settings import Channel
+from service.work import Lane, Work
+
+logger = structlog.get_logger()
+
+RECORD_SECONDS = 30.0
+"""So long Postgres may be away before an answer that can't be recorded is let go: the order is read back then."""
+
+MAX_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Task:
+    """A claimed lane, what the log says of its order, and the attempts made."""
+
+    lane: Lane
+    state: OrderState
+    attempts: dict[str, d.Attempt]
+
+    @property
+    def order(self) -> str:
+        return self.lane.order
+
+    @property
+    def number(self) -> str:
+        """The order's number at the marketplace."""
+        return self.lane.order.partition("/")[2]
+
+    def tried(self, command: Command) -> int:
+        """How many attempts were made before this look."""
+        attempt = self.attempts.get(command.id)
+        return attempt.attempts if attempt is not None else 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A command whose turn it is. `job` once it was looked at for the last time before the call."""
+
+    task: Task
+    command: Command
+    job: port.Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a command ends: `end` done, refused, given_up, withdrawn or withheld. `exchange`: request and answer."""
+
+    end: str
+    status: str | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    exchange: bytes | None = field(default=None, repr=False)
+    attempts: int = 0
+
+
+class Lanes:
+    """The lanes of one channel."""
+
+    def __init__(self, channel: Channel, plan: Plan, log: Log, work: Work) -> None:
+        market = channel.marketplace
+        self.spare = work.lease.total_seconds() - market.call_timeout - market.settle_seconds
+        if self.spare <= 0:
+            raise ValueError(f"{channel.name}: a call and its settling take longer than a lease of {work.lease}")
+        self.channel, self._plan, self._log, self._work = channel, plan, log, work
+
+    async def claim(self, limit: int, in_hand: Sequence[str]) -> list[Lane]:
+        """Lanes to work on, none of those in hand."""
+        return await self._work.claim(self.channel.name, limit, in_hand)
+
+    async def look(self, lanes: Sequence[Lane]) -> list[Task]:
+        """What the log and the work tables say of these lanes; one whose history can't be folded is put aside."""
+        orders = [lane.order for lane in lanes]
+        histories = await self._log.histories(orders)
+        attempts = await self._work.attempts(self.channel.name, orders)
+        tasks = []
+        for lane in lanes:
+            try:
+                tasks.append(Task(lane, fold(lane.order, histories[lane.order]), attempts))
+            except Exception:
+                logger.exception("an order's history can't be folded", order=lane.order)
+                await self.release(lane, lane.claimed_at + d.BLOCKED_LOOK)
+        return tasks
+
+    def decide(self, task: Task) -> d.Decision:
+        """What to do next, as of when the lane was claimed, by Postgres's clock."""
+        return d.decide(
+            task.state, self._plan, task.attempts, task.lane.claimed_at, live=self.channel.live,
+            give_up_after=self.channel.give_up_after, settle_seconds=self.channel.marketplace.settle_seconds,
+        )  # fmt: skip
+
+    async def turn(self, task: Task, command: Command) -> Turn:
+        """A command with everything its call is made of."""
+        return Turn(task, command, port.Job(command, task.state, await self._log.personal(task.order)))
+
+    async def begin(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Commits attempts; returns those that may be sent: their lanes stay ours until the call has settled."""
+        clocks = time.monotonic(), time.time()  # a machine that slept shows on the second one only
+        kept = await self._work.begin(self.channel.name, [(t.command.id, t.task.order) for t in turns])
+        mine = [turn for turn in turns if turn.task.order in kept]
+        if max(time.monotonic() - clocks[0], time.time() - clocks[1]) < self.spare:
+            return mine
+        for turn in mine:
+            await self.not_sent(turn, datetime.now(UTC), "the lease was nearly over before the call")
+        return []
+
+    async def not_sent(self, turn: Turn, until: datetime, reason: str) -> None:
+        """No bytes left: the attempt does not count."""
+        await self._work.undo(turn.command.id, until, reason[:MAX_MESSAGE])
+        await self.release(turn.task.lane)
+
+    async def later(
+        self,
+        turn: Turn,
+        reason: str,
+        *,
+        tried: int,
+        until: datetime | None = None,
+        open: bool = False,
+        refused: bool = False,
+    ) -> None:
+        """Nothing final came of an attempt: again by the schedule, or at `until`; read first where `open`."""
+        next_at = until or backoff.next_attempt(tried, datetime.now(UTC), random.random())  # noqa: S311  # jitter
+        await self._work.leave(
+            turn.command.id, turn.task.order, self.channel.name, next_at=next_at, open=open, refused=refused,
+            reason=reason[:MAX_MESSAGE],
+        )  # fmt: skip
+        await self.release(turn.task.lane)
+
+    async def unsent(self, turn: Turn) -> None:
+        """A read showed that the command is not done: it may be sent now."""
+        await self._work.know_unsent(turn.command.id, turn.task.order, self.channel.name)
+        await self.release(turn.task.lane)
+
+    async def keep(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Renews the leases; returns the turns whose lanes are still ours."""
+        kept = await self._work.renew(self.channel.name, [turn.task.order for turn in turns])
+        return [turn for turn in turns if turn.task.order in kept]
+
+    async def record(self, task: Task, commands: Sequence[Command], outcome: Outcome) -> None:
+        """Appends outcomes and gives the lane back. Their ids name command and try: the same one is recorded once."""
+        events = [
+            own_event(
+                task.order, f"command.{outcome.end}", f"{c.id}/{c.rounds}/{outcome.end}",
+                f.CommandOutcome(
+                    command=c.id, attempts=outcome.attempts or task.tried(c), status=outcome.status, code=outcome.code,
+                    message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=outcome.hint,
+                ),
+                c.position, body=outcome.exchange,
+            )
+            for c in commands
+        ]  # fmt: skip
+        until = time.monotonic() + RECORD_SECONDS
+        while True:
+            try:
+                await self._log.append(events)
+                break
+            except LogUnavailable:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.5)
+        await self._work.forget([c.id for c in commands])
+        metrics.OUTCOMES.labels(self.channel.name, outcome.end).inc(len(commands))
+        await self.release(task.lane)
+
+    async def release(self, lane: Lane, due: datetime | None = None, *, idle: bool = False) -> None:
+        """Gives a lane back: due again at once, or at `due`; or for good where nothing waits in it."""
+        await self._work.release(self.channel.name, lane, due, idle=idle)
