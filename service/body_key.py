@@ -1,7 +1,7 @@
 """The key of the raw bodies' hashes: outside of the database, so that a hash in the log tells nobody what was said.
 
-Hubs over one database share it: copy the file to each. Where a hash was made with another key, `okno verify` can't judge
-that body, and nothing else is lost.
+Hubs over one database share it: copy the file to each. Where a hash was made with another key, `okno verify` can't
+judge that body, and nothing else is lost.
 """
 
 import os

@@ -36,4 +36,4 @@ def set_up(*, quiet: bool = False) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("aio_pika", "aiormq", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING if chatty == "asyncio" else logging.ERROR)
+        logging.getLogger(chatty).setLevel(logging.WARNING if chatty == "asyncio" else logging.CRITICAL)

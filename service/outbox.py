@@ -14,6 +14,7 @@ from events.order import facts as f
 from events.order.reactions import ONEC
 from events.order.state import fold
 from events.recorded import Recorded
+from projections import asking
 from service.onec import outbox
 
 CHUNK = 500
@@ -32,8 +33,8 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
     epoch = (await log.head()).epoch
     position = 0
     if after:
-        known, _, text = after.partition("-")
-        position = int(text)
+        known, _, place = after.partition("-")
+        position = asking.position(place) or 0
         if int(known) != epoch:
             raise CursorExpired(f"{epoch}-0")
     requests: list[tuple[Recorded, f.CommandRequested]] = []

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 
 class Signal:
-    """Each waiter has an event of its own, so that none takes another's wake-up away. `spread` tells other processes."""
+    """Each waiter has an event of its own, so that none takes another's wake-up away.
+
+    `spread` tells other processes.
+    """
 
     def __init__(self) -> None:
         self._waiters: list[asyncio.Event] = []

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses
@@ -38,6 +39,12 @@ def server_folder() -> Iterator[Path]:
 async def embedded_postgres(server_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
     """The session's own Postgres, to be killed and started again by the tests of such."""
     server = await start_postgres(server_folder)
+    # Tests kill the server, never the machine: what the system has taken is safe without being on the disk.
+    connection = await asyncpg.connect(server.url)
+    for setting in ("fsync", "full_page_writes"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
     yield server
     await server.stop()
 

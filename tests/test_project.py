@@ -32,7 +32,7 @@ DRIVERS = {
         "service/demo",
         *(str(path.relative_to(ROOT)) for path in (ROOT / "service" / "marketplaces").glob("*/sandbox")),
     ),
-    "aio_pika": ("service/onec",),
+    "aio_pika": ("service/onec", "service/demo"),
 }
 
 # What the lowest floor may import besides the standard library.
@@ -76,7 +76,7 @@ def within(name: str, parent: str) -> bool:
 
 def tracked() -> list[Path]:
     """The project's text files."""
-    skipped = {".git", ".venv", "var", "build", "dist"}
+    skipped = {".git", ".venv", ".hypothesis", "var", "build", "dist"}
     files = [p for p in ROOT.rglob("*") if p.is_file() and not set(p.relative_to(ROOT).parts) & skipped]
     endings = {".py", ".sql", ".md", ".toml", ".yaml", ".html", ".css", ".js", ".txt", ""}
     return [p for p in files if p.suffix in endings and "cache" not in str(p.relative_to(ROOT))]

@@ -3,7 +3,7 @@
 import aiohttp
 import msgspec
 
-from service.onec.amqp import BrokerUnavailable, Publisher, connect
+from service.onec.amqp import BrokerUnavailable, Publisher
 from service.onec.cloudevents import BATCH, STRUCTURED
 from service.onec.topology import IN
 from service.settings import Settings
@@ -63,8 +63,9 @@ async def _publish(settings: Settings, bodies: list[bytes]) -> None:
 
 async def _post(settings: Settings, bodies: list[bytes], token: str | None) -> None:
     if token is None:
-        raise SendError("there is no RabbitMQ in the configuration, and HTTP wants a token: okno token add NAME --role onec, "
-                        "then --token or OKNO_TOKEN")  # fmt: skip
+        raise SendError(
+            "no RabbitMQ is configured, and HTTP wants a token: okno token add NAME --role onec, then --token"
+        )
     url = f"http://{settings.http.host}:{settings.http.port}/v1/events"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": BATCH}
     body = b"[" + b",".join(bodies) + b"]"

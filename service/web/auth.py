@@ -39,22 +39,28 @@ class Known:
         at, identity = self._found.get(token, (float("-inf"), None))
         if identity is not None and time.monotonic() - at < REMEMBERED_SECONDS:
             return identity
-        hub = request.app[HUB]
         try:
-            if hub.storage is None:
-                raise LogUnavailable("Postgres was not reached yet")
-            async with asyncio.timeout(2):
-                found = await tokens.find(hub.storage.pool, token)
+            found = await self._looked_up(request, token)
         except (LogUnavailable, TimeoutError) as error:
             if identity is not None:
                 return identity
             raise LogUnavailable(f"whose token this is can't be looked up: {error}") from error
+        self._keep(token, found)
+        return found
+
+    async def _looked_up(self, request: web.Request, token: str) -> Identity | None:
+        place = request.app[HUB].storage
+        if place is None:
+            raise LogUnavailable("Postgres was not reached yet")
+        async with asyncio.timeout(2):
+            return await tokens.find(place.pool, token)
+
+    def _keep(self, token: str, found: Identity | None) -> None:
         self._found.pop(token, None)
         if found is not None:
             while len(self._found) >= KEPT:
                 self._found.pop(next(iter(self._found)))
             self._found[token] = (time.monotonic(), found)
-        return found
 
 
 KNOWN: Final = web.AppKey("known", Known)

@@ -8,6 +8,7 @@ from aiohttp import web
 from service.door import Unavailable
 from service.onec.cloudevents import BATCH, Message, Unreadable, read
 from service.passing import notice_message, own
+from service.settings import Settings
 from service.understanding import understand
 from service.web.keys import HUB, IDENTITY
 from service.web.problems import problem
@@ -26,18 +27,22 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     errors, good = [], list[Message]()
     for message in messages:
         try:
-            if isinstance(message, Message) and own(message):
-                raise Unreadable("reserved_source", f"{message.source} is the hub's own way to say things", "/source")
-            understand(message, hub.settings)
+            good.append(_understood(message, hub.settings))
         except Unreadable as error:
             errors.append({"pointer": error.pointer, "detail": error.detail})
-        else:
-            assert isinstance(message, Message)
-            good.append(message)
     if errors:
         return problem(400, f"nothing was taken: {len(errors)} of {len(messages)} events are faulty", errors=errors)
     await hub.door.submit(good, "http")
     return json(Accepted(len(good)), 202)
+
+
+def _understood(message: Message | Unreadable, settings: Settings) -> Message:
+    if isinstance(message, Unreadable):
+        raise message
+    if own(message):
+        raise Unreadable("reserved_source", f"{message.source} is the hub's own way to say things", "/source")
+    understand(message, settings)
+    return message
 
 
 def _envelope(request: web.Request) -> dict[str, str]:

@@ -15,7 +15,7 @@ REF: Final = "#/components/schemas/{name}"
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A CloudEvent 1.0 as 1C sends it; CONTRACT's table names the types and their data. `subject` is the order's key."""
+    """A CloudEvent 1.0 as 1C sends it; `subject` is the order's key."""
 
     type: str
     subject: str

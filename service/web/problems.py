@@ -33,9 +33,9 @@ def problem(status: int, detail: str, *, errors: Sequence[dict[str, Any]] = (), 
 @web.middleware
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns what was raised into an answer."""
+    if "\0" in request.path or any("\0" in value for value in request.query.values()):
+        return await _response(request, 400, "the address holds the character U+0000, which no text of ours can")
     try:
-        if "\0" in request.path or any("\0" in value for value in request.query.values()):
-            raise web.HTTPBadRequest(text="the address holds the character U+0000, which no text of ours can")
         return await handler(request)
     except web.HTTPException as error:
         if error.status < 400:

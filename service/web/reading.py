@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from projections import follow
+from projections.asking import position
 from projections.catalogue import PROJECTIONS
 from projections.commands import queries as commands
 from projections.orders import queries as orders
@@ -63,8 +64,8 @@ async def history(request: web.Request) -> web.StreamResponse:
 async def events(request: web.Request) -> web.StreamResponse:
     """`GET /v1/events?after=POSITION&limit=N` as NDJSON."""
     with _Faulty():
-        after, limit = int(request.query.get("after") or 0), _limit(request.query, 1000, MOST_EVENTS)
-        found = await storage(request).log.read(after, limit)
+        after, limit = position(request.query.get("after") or "0") or 0, _limit(request.query, 1000, MOST_EVENTS)
+    found = await storage(request).log.read(after, limit)
     lines = [msgspec.json.encode(audit.event_json(event)) for event in found]
     return web.Response(body=b"".join(line + b"\n" for line in lines), content_type="application/x-ndjson")
 

@@ -1,4 +1,4 @@
-"""Every address of the API: who may call it, what it takes and what it returns. `openapi.json` is made from this table."""
+"""Every address of the API: who may call it, what it takes and returns. `openapi.json` is made from this table."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -35,7 +35,7 @@ class History(msgspec.Struct, frozen=True):
 
     items: list[HistoryEvent]
     next: str | None
-    state: OrderRow | None | msgspec.UnsetType = msgspec.UNSET
+    state: OrderRow | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class OutboxPage(msgspec.Struct, frozen=True):

