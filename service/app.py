@@ -37,6 +37,7 @@ from service.leases import Leases
 from service.loops import forever
 from service.onec import topology
 from service.onec.amqp import Consumer, Publisher, dead_letters
+from service.onec.leftovers import Leftovers
 from service.onec.teller import Teller
 from service.poller import Poller
 from service.reactor import Reactor
@@ -93,7 +94,7 @@ async def _announce(hub: Hub, url: str, ready: Callable[[str], None]) -> None:
 async def _work(hub: Hub, roles: frozenset[str]) -> None:
     """Everything that needs Postgres, from when it is there until cancelled."""
     async with _storage(hub) as storage, http_client.session() as session:
-        loops, drains = [("leases", storage.leases.stay_alive), *_intake(hub, storage, roles)], []
+        loops, drains = _intake(hub, storage, roles), []
         if "react" in roles:
             loops += _react(hub, storage)
         for name, channel in hub.settings.channels.items():
@@ -164,7 +165,13 @@ def _intake(hub: Hub, storage: Storage, roles: frozenset[str]) -> list[Loop]:
         consumer = Consumer(url, queue, storage.log, intake.take)
         loops.append((queue, partial(consume, queue, f"partition/{number}", partitions, consumer)))
     dead = Consumer(url, topology.DEAD_IN, storage.log, dead_letters(intake))
-    return [*loops, (topology.DEAD_IN, partial(consume, topology.DEAD_IN, "dead/0", 1, dead))]
+    leftovers = Leftovers(url, partitions, storage.log, intake.take)
+    return [
+        *loops,
+        ("leases", storage.leases.stay_alive),
+        (topology.DEAD_IN, partial(consume, topology.DEAD_IN, "dead/0", 1, dead)),
+        ("leftovers", leftovers.run),
+    ]
 
 
 def _react(hub: Hub, storage: Storage) -> list[Loop]:

@@ -1,5 +1,5 @@
-"""One door: whatever comes from outside goes through RabbitMQ into intake; without a broker, or when the broker does not
-confirm within a second, straight into intake. `submit` returns once the messages are durable in one of the two.
+"""One door: whatever comes from outside goes through RabbitMQ into intake; without a broker, or when the broker does
+not confirm within a second, straight into intake. `submit` returns once the messages are durable in one of the two.
 
 If the process dies before it returns, the sender has had no answer and sends again. If the broker took a message but
 its word came late, the message comes twice, and the log knows it.
@@ -45,7 +45,7 @@ class Door:
             raise Unavailable(f"neither RabbitMQ nor Postgres can take messages ({error}): try again later") from error
 
     async def _published(self, messages: list[Message]) -> list[Message]:
-        """Publishes; returns what the broker did not confirm in time. One after another per subject, subjects at once."""
+        """Publishes, subjects side by side, one subject's in turn; returns what was not confirmed in time."""
         assert self._publisher is not None
         lanes: dict[str, list[Message]] = {}
         for message in messages:

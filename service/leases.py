@@ -43,6 +43,8 @@ class Leases:
     def __init__(self, pool: Pool, owner: str) -> None:
         self._pool = pool
         self.owner = owner
+        self._choosing = asyncio.Lock()
+        self._leaving: set[str] = set()
 
     async def take(self, name: str) -> bool:
         """Takes or renews a lease; False while somebody else has it."""
@@ -52,14 +54,15 @@ class Leases:
         """Gives a lease back, so that the next owner need not wait."""
         await self._pool.execute(RELEASE, name, self.owner)
 
-    async def fair(self, prefix: str, total: int) -> bool:
-        """Whether this process holds less than its share of the `total` leases that begin with `prefix`."""
+    async def over(self, prefix: str, total: int) -> int:
+        """How many more of the `total` leases that begin with `prefix` this process holds than its share."""
         row = await self._pool.fetchrow(SHARE, prefix + "%", self.owner)
         assert row is not None
-        return int(row["mine"]) < -(-total // max(int(row["processes"]), 1))
+        leaving = sum(name.startswith(prefix) for name in self._leaving)
+        return int(row["mine"]) - leaving - -(-total // max(int(row["processes"]), 1))
 
     async def stay_alive(self) -> None:
-        """Keeps this process among the living, for `fair`."""
+        """Keeps this process among those that share leases out among themselves."""
         while True:
             try:
                 await self.take(f"process/{self.owner}")
@@ -70,30 +73,50 @@ class Leases:
 
     @asynccontextmanager
     async def held(self, name: str, *, share_of: int = 1) -> AsyncIterator[asyncio.Event]:
-        """Waits for a lease and holds it; the event inside is set when it is lost. Given back at the end."""
-        prefix = name.rpartition("/")[0] + "/"
+        """Waits for a lease and holds it; the event inside is set when it is lost. Given back at the end.
+
+        `share_of`: how many of its kind there are, to be shared out among the living processes: none takes more than
+        its share, and one that has more, because another process came, lets the surplus go.
+        """
         while True:
             try:
-                if (share_of == 1 or await self.fair(prefix, share_of)) and await self.take(name):
+                if await self._takes(name, share_of):
                     break
             except Exception as error:
                 if not is_transient(error):
                     raise
             await asyncio.sleep(SECONDS / 10)
         lost = asyncio.Event()
-        renewing = asyncio.create_task(self._renew(name, lost))
+        renewing = asyncio.create_task(self._renew(name, lost, share_of))
         try:
             yield lost
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+            self._leaving.discard(name)
             try:
                 await asyncio.wait_for(self.release(name), 2)
             except Exception as error:
                 if not is_transient(error):
                     raise
 
-    async def _renew(self, name: str, lost: asyncio.Event) -> None:
+    async def _takes(self, name: str, share_of: int) -> bool:
+        if share_of == 1:
+            return await self.take(name)
+        async with self._choosing:
+            return await self.over(_kind(name), share_of) < 0 and await self.take(name)
+
+    async def _surplus(self, name: str, share_of: int) -> bool:
+        """Whether this lease should go to another process."""
+        if share_of == 1:
+            return False
+        async with self._choosing:
+            if await self.over(_kind(name), share_of) <= 0:
+                return False
+            self._leaving.add(name)
+            return True
+
+    async def _renew(self, name: str, lost: asyncio.Event, share_of: int) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + SECONDS * 0.8
         while True:
@@ -101,6 +124,10 @@ class Leases:
             began = loop.time()
             try:
                 kept = await asyncio.wait_for(self.take(name), max(until - began, 0.1))
+                if kept and await self._surplus(name, share_of):
+                    logger.info("lease let go for another process", name=name)
+                    lost.set()
+                    return
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -112,3 +139,7 @@ class Leases:
                 lost.set()
                 return
             until = began + SECONDS * 0.8
+
+
+def _kind(name: str) -> str:
+    return name.rpartition("/")[0] + "/"

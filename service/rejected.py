@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 
 from events.log import waits
+from service import passing
 from service.database import Pool
 from service.intake import Intake, Raw
-from service.onec.cloudevents import Unreadable, read
+from service.onec.cloudevents import Message, Unreadable, read
 
 # Newest first; those that were taken in on another try are left out.
 LISTED = """
@@ -70,7 +71,8 @@ async def resubmit(pool: Pool, intake: Intake, id: str) -> bool:
     envelope = msgspec.json.decode(row["envelope"], type=dict[str, str])
     for message in read(row["body"], envelope):
         try:
-            intake.event(message)
+            if not (isinstance(message, Message) and passing.is_read(message)):  # what a read adds, the log decides
+                intake.event(message)
         except Unreadable as error:
             raise StillRejected(f"{error.reason}: {error.detail}") from error
     await intake.take([Raw(row["body"], envelope, row["via"])])

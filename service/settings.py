@@ -1,30 +1,35 @@
 """`okno.toml`: read strictly, refused with the path of what is wrong.
 
-Any string may be `{ env = "NAME" }` or `{ file = "path" }`. A marketplace's own keys are handed to its folder, secrets as
-functions, so that a changed file is taken up without a restart.
+Any string may be `{ env = "NAME" }` or `{ file = "path" }`. A marketplace's own keys are handed to its folder, secrets
+as functions, so that a changed file is taken up without a restart.
 """
 
-import os
 import re
 import tomllib
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from events.order.facts import ONEC_TYPES
+from events.order.stages import PATH
+from service.config import ConfigError, converted, duration, resolved, secret
 from service.marketplaces import kinds
 from service.marketplaces.port import Marketplace
 
+__all__ = [
+    "Channel", "ChannelKeys", "ConfigError", "Http", "Onec", "OnecSource", "Postgres", "RabbitMQ", "Settings", "load",
+    "parse",
+]  # fmt: skip
+
 CHANNEL_NAME = re.compile(r"[a-z0-9-]+")
-DURATION = re.compile(r"(\d+)\s*([smhd])")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class ConfigError(Exception):
-    """The configuration can't be used: what, where, what to do, in one line."""
+SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]+")
+HOOK_SECRET = re.compile(r"[A-Za-z0-9._~-]{12,}")
+TRIGGERS = ("registered", *PATH[1:], "rescheduled", "cancelled", "cancellation_answered")
+DIALECTS = ("okno",)
+MAX_PARTITIONS = 256
 
 
 class Postgres(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -126,9 +131,11 @@ def load(path: Path | None, base: Path | None = None) -> Settings:
     if path is None:
         return parse({}, base or Path.cwd())
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}: name another file with --config or OKNO_CONFIG") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save it as UTF-8") from error
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -145,31 +152,57 @@ def parse(tree: dict[str, Any], base: Path) -> Settings:
     if not isinstance(tables, dict):
         raise ConfigError("channels: must be tables, as [channels.ym-msk]")
     rest = {key: value for key, value in tree.items() if key != "channels"}
-    try:
-        file = msgspec.convert(_resolved(rest, base, ""), _File)
-        zone = ZoneInfo(file.timezone)
-        for source in file.onec.sources.values():
-            ZoneInfo(source.timezone or file.timezone)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_readable(str(error))) from error
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError(f"timezone: {error}: write it as Europe/Samara") from error
-    if not 1 <= file.rabbitmq.partitions <= 256:
-        raise ConfigError(f"rabbitmq.partitions: {file.rabbitmq.partitions} is not within 1 to 256")
-    _check_statuses(file.onec)
+    file = converted(resolved(rest, base, ""), _File, "")
+    zone = _zone(file.timezone, "timezone")
+    _check_servers(file)
+    _check_onec(file.onec)
     channels = {name: _channel(name, table, base) for name, table in tables.items()}
     return Settings(zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels)
 
 
-def _check_statuses(onec: Onec) -> None:
-    from events.order.facts import ONEC_TYPES
+def _zone(name: str, at: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # an unknown name, an unlikely one, a folder
+        raise ConfigError(f"{at}: {name!r} is no time zone: write it as Europe/Samara") from error
 
-    tables = [("onec.statuses", onec.statuses)]
-    tables += [(f"onec.sources.{name}.statuses", source.statuses) for name, source in onec.sources.items()]
-    for path, names in tables:
-        for status, type in names.items():
-            if type not in ONEC_TYPES or type in ("order.status", "order.snapshot"):
-                raise ConfigError(f'{path}."{status}": {type!r} is no message type of 1C, such as order.confirmed')
+
+def _check_servers(file: _File) -> None:
+    urls = (
+        ("postgres.url", file.postgres.url, ("postgresql://", "postgres://")),
+        ("rabbitmq.url", file.rabbitmq.url, ("amqp://", "amqps://")),
+    )
+    for at, url, schemes in urls:
+        if url is not None and not url.startswith(schemes):
+            raise ConfigError(f"{at}: must begin with {' or '.join(schemes)}")
+    if not 1 <= file.rabbitmq.partitions <= MAX_PARTITIONS:
+        raise ConfigError(f"rabbitmq.partitions: {file.rabbitmq.partitions} is not within 1 to {MAX_PARTITIONS}")
+    if not 0 <= file.http.port <= 65535:
+        raise ConfigError(f"http.port: {file.http.port} is not within 0 to 65535")
+    if not file.data_dir:
+        raise ConfigError("data_dir: must not be empty: name a folder")
+
+
+def _check_onec(onec: Onec) -> None:
+    _check_statuses("onec.statuses", onec.statuses)
+    for name, source in onec.sources.items():
+        at = f"onec.sources.{name}"
+        if not SOURCE_NAME.fullmatch(name):
+            raise ConfigError(f"{at}: a base's name is Latin letters, digits, '.', '_' and '-': it names a queue")
+        if source.timezone is not None:
+            _zone(source.timezone, f"{at}.timezone")
+        if source.dialect not in DIALECTS:
+            raise ConfigError(f"{at}.dialect: {source.dialect!r} is not one of {', '.join(DIALECTS)}")
+        _check_statuses(f"{at}.statuses", source.statuses)
+
+
+def _check_statuses(at: str, names: dict[str, str]) -> None:
+    known: dict[str, str] = {}
+    for status, type in names.items():
+        if type not in ONEC_TYPES or type in ("order.status", "order.snapshot"):
+            raise ConfigError(f'{at}."{status}": {type!r} is no message type of 1C, such as order.confirmed')
+        if known.setdefault(_plain(status), type) != type:
+            raise ConfigError(f'{at}."{status}": blanks and case aside, this status stands here twice: leave one')
 
 
 def _channel(name: str, table: Any, base: Path) -> Channel:
@@ -179,25 +212,16 @@ def _channel(name: str, table: Any, base: Path) -> Channel:
     if not isinstance(table, dict):
         raise ConfigError(f"{at}: must be a table")
     own = {key: value for key, value in table.items() if key in ChannelKeys.__struct_fields__}
+    keys = converted(resolved(own, base, at), ChannelKeys, at)
+    _check_channel(at, keys)
+    options = {key: secret(value, base, f"{at}.{key}") for key, value in table.items() if key not in own}
     try:
-        keys = msgspec.convert(_resolved(own, base, at), ChannelKeys)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{at}: {_readable(str(error))}") from error
-    kind = kinds().get(keys.kind)
-    if kind is None:
-        raise ConfigError(f"{at}.kind: {keys.kind!r} is not one of {', '.join(sorted(kinds()))}")
-    if keys.mode not in ("live", "shadow"):
-        raise ConfigError(f"{at}.mode: {keys.mode!r} is neither live nor shadow")
-    options = {key: _secret(value, base, f"{at}.{key}") for key, value in table.items() if key not in own}
-    try:
-        marketplace: Marketplace = kind.make(name, model=keys.model, base_url=keys.base_url, options=options)
+        marketplace: Marketplace = kinds()[keys.kind].make(
+            name, model=keys.model, base_url=keys.base_url, options=options
+        )
     except ValueError as error:
         raise ConfigError(f"{at}.{error}") from error
-    for trigger, steps in keys.triggers.items():
-        for step in steps:
-            if step not in marketplace.steps:
-                known = ", ".join(sorted(marketplace.steps))
-                raise ConfigError(f"{at}.triggers.{trigger}: {step!r} is no step of {keys.kind}; there are {known}")
+    _check_triggers(f"{at}.triggers", keys, marketplace)
     return Channel(
         name, keys.kind, keys.model, keys.mode == "live", keys.hook_secret, keys.poll_seconds,
         duration(keys.give_up_after, f"{at}.give_up_after"), duration(keys.deadline_warning, f"{at}.deadline_warning"),
@@ -205,44 +229,24 @@ def _channel(name: str, table: Any, base: Path) -> Channel:
     )  # fmt: skip
 
 
-def duration(text: str, at: str) -> timedelta:
-    """`72h`, `30m`, `10s`, `2d` as a duration."""
-    match = DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ConfigError(f"{at}: {text!r} is not a duration such as 72h or 30m")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+def _check_channel(at: str, keys: ChannelKeys) -> None:
+    if keys.kind not in kinds():
+        raise ConfigError(f"{at}.kind: {keys.kind!r} is not one of {', '.join(sorted(kinds()))}")
+    if keys.mode not in ("live", "shadow"):
+        raise ConfigError(f"{at}.mode: {keys.mode!r} is neither live nor shadow")
+    if keys.base_url is not None and not keys.base_url.startswith(("https://", "http://")):
+        raise ConfigError(f"{at}.base_url: {keys.base_url!r} must begin with https://")
+    if keys.hook_secret is not None and not HOOK_SECRET.fullmatch(keys.hook_secret):
+        raise ConfigError(f"{at}.hook_secret: must be 12 or more Latin letters, digits, '.', '_', '~' and '-'")
+    if not 0 < keys.poll_seconds <= 86400:
+        raise ConfigError(f"{at}.poll_seconds: {keys.poll_seconds:g} must be more than 0 and at most 86400")
 
 
-def _resolved(value: Any, base: Path, at: str) -> Any:
-    """The tree with every `{ env = … }` and `{ file = … }` replaced by its text."""
-    secret = _secret(value, base, at)
-    if callable(secret):
-        return secret()
-    if isinstance(value, dict):
-        return {key: _resolved(item, base, f"{at}.{key}".lstrip(".")) for key, item in value.items()}
-    return value
-
-
-def _secret(value: Any, base: Path, at: str) -> Any:
-    """A function that gives the text of `{ env = … }` or `{ file = … }`; anything else as it is."""
-    if not isinstance(value, dict) or len(value) != 1 or not set(value) <= {"env", "file"}:
-        return value
-    ((where, name),) = value.items()
-    if not isinstance(name, str):
-        return value
-    read: Callable[[], str] = (
-        (lambda: os.environ[name]) if where == "env" else (lambda: (base / name).read_text(encoding="utf-8").strip())
-    )
-    try:
-        read()
-    except KeyError as error:
-        raise ConfigError(f"{at}: the environment variable {name} is not set") from error
-    except OSError as error:
-        raise ConfigError(f"{at}: {base / name}: {error.strerror}") from error
-    return read
-
-
-def _readable(message: str) -> str:
-    """msgspec's message with its path first: `http.port: Expected …`."""
-    what, _, path = message.partition(" - at ")
-    return f"{path.strip('`').lstrip('$.')}: {what}" if path else what
+def _check_triggers(at: str, keys: ChannelKeys, marketplace: Marketplace) -> None:
+    for trigger, steps in keys.triggers.items():
+        if trigger not in TRIGGERS and trigger not in marketplace.triggers:
+            raise ConfigError(f"{at}.{trigger}: there is no such stage; there are {', '.join(TRIGGERS)}")
+        for step in steps:
+            if step not in marketplace.steps:
+                known = ", ".join(sorted(marketplace.steps))
+                raise ConfigError(f"{at}.{trigger}: {step!r} is no step of {keys.kind}; there are {known}")

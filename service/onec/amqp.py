@@ -1,8 +1,8 @@
-"""RabbitMQ, both ways: batches into intake with an ack after the commit, and messages out with the broker's word for it.
+"""RabbitMQ, both ways: batches into intake with an ack after the commit, messages out with its word for it.
 
-Taking: messages pile up while the batch before is being committed, so batches grow under load; one ack a batch, after the
-commit. If the process dies in between, the broker delivers again and the log knows them. While Postgres is away the
-consuming connection is closed once, and opened again when a probe succeeds: nothing is put back, no delivery is counted.
+Taking: messages pile up while the batch before is being committed, so batches grow under load; one ack a batch, after
+the commit. If the process dies in between, the broker delivers again and the log knows them. While Postgres is away the
+consuming connection is closed once, and opened again when a probe succeeds: nothing is put back by hand.
 
 Giving: `publish` returns once the broker has the message in a queue, and raises `BrokerUnavailable` in all other cases;
 then nobody knows, and the same message is sent again under the same id.
@@ -16,6 +16,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
+from pamqp import decode
 
 from events.log import Log, LogUnavailable
 from service.intake import Intake, Raw
@@ -25,11 +26,29 @@ logger = structlog.get_logger()
 
 PREFETCH = 1000
 BATCH = 500
+SETUP_SECONDS = 20.0
 IDLE_CHECK = 20.0
 """Seconds of silence after which the queue is asked whether it still knows its consumer."""
 
+
+def _short_string(value: bytes) -> tuple[int, str]:
+    """A routing key or an id, whatever bytes it holds.
+
+    pamqp's own decoder ends the connection at a byte that is no UTF-8, at each delivery anew: one such message would
+    stop its queue for ever. Its body is still taken, or rejected with the reason.
+    """
+    length = value[0]
+    return length + 1, value[1 : length + 1].decode("utf-8", "backslashreplace")
+
+
+decode.METHODS["shortstr"] = _short_string
+
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
 """What aio-pika raises when the broker is gone or says no; RuntimeError is its word for a closed channel."""
+
+
+ATTRIBUTE_PREFIXES = ("cloudEvents:", "cloudEvents_", "ce-")
+"""What CloudEvents' attributes begin with among a message's headers, in the AMQP binding's spellings and in HTTP's."""
 
 
 class BrokerUnavailable(Exception):
@@ -61,7 +80,7 @@ class Publisher:
         while True:
             try:
                 async with asyncio.timeout(20):
-                    await self._open()
+                    await self.open()
                 pause = 0.2
                 assert self._channel is not None
                 await self._channel.closed()
@@ -73,11 +92,10 @@ class Publisher:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 3.0)
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Connects and declares the topology."""
         self._connection = await connect(self._url, "okno publisher")
-        setup = await self._connection.channel()
-        await topology.declare(setup, self._partitions, self._sources)
-        await setup.close()
+        await topology.declare(self._connection, self._partitions, self._sources)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self.refused = None
 
@@ -142,22 +160,21 @@ class Consumer:
     async def _consume(self, lost: asyncio.Event) -> None:
         connection = await connect(self._url, f"okno {self._queue}")
         try:
-            channel = await connection.channel()
-            await channel.set_qos(prefetch_count=PREFETCH)
-            queue = await channel.get_queue(self._queue)
             inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-            tag = await queue.consume(inbox.put)
-            gone = asyncio.ensure_future(channel.closed())
-            leaving = asyncio.create_task(lost.wait())
+            cancelled = asyncio.Event()  # by the broker: the queue was deleted
+            async with asyncio.timeout(SETUP_SECONDS):  # a queue that lost its leader answers nothing
+                channel = await connection.channel()
+                await channel.set_qos(prefetch_count=PREFETCH)
+                (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
+                await (await channel.get_queue(self._queue)).consume(inbox.put)
+            ends = [asyncio.ensure_future(end) for end in (channel.closed(), lost.wait(), cancelled.wait())]
             try:
-                while batch := await self._batch(inbox, channel, gone, leaving):
+                while batch := await self._batch(inbox, channel, *ends):
                     await self._take([raw(message) for message in batch])
                     await batch[-1].ack(multiple=True)
-                if not channel.is_closed:
-                    await queue.cancel(tag)
             finally:
-                gone.cancel()
-                leaving.cancel()
+                for end in ends:
+                    end.cancel()
         finally:
             await asyncio.wait_for(connection.close(), 3)
 
@@ -193,10 +210,10 @@ def raw(message: AbstractIncomingMessage) -> Raw:
     envelope = {"content_type": message.content_type or "", "subject": message.routing_key or ""}
     envelope |= {"type": message.type or "", "id": message.message_id or "", "source": message.app_id or ""}
     for key, value in message.headers.items():
-        prefix, _, name = key.replace("cloudEvents_", "cloudEvents:").replace("ce-", "cloudEvents:", 1).partition(":")
-        if prefix == "cloudEvents" and name:
+        prefix = next((prefix for prefix in ATTRIBUTE_PREFIXES if key.startswith(prefix)), None)
+        if prefix is not None:
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            envelope[name.lower()] = text
+            envelope[key.removeprefix(prefix).lower()] = text.strip()
     return Raw(message.body, {key: value for key, value in envelope.items() if value}, "amqp")
 
 

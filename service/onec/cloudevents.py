@@ -2,8 +2,13 @@
 
 A body that holds several events comes apart into one message each; one that can't be understood is `Unreadable`, with a
 code for the reason and a sentence that says what to do. What the attributes mean is decided in `marks`.
+
+    empty, not_utf8, broken_json, not_an_event   no CloudEvent in JSON
+    no_type, no_order                            one without the attributes nothing can be done without
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,18 +20,31 @@ BATCH = "application/cloudevents-batch+json"
 STRUCTURED = "application/cloudevents+json"
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+DATA = ("data", "data_base64")
+TAKEN = ("type", "source", "subject", "id", "time")
+"""What is taken from the envelope where the body leaves it out."""
+
+NAMELESS = "1c"
+"""The source of events that name none."""
+
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Unreadable(Exception):
-    """A message nobody can understand. `pointer` is a JSON pointer into the body."""
+    """A message nobody can understand. `pointer` is a JSON pointer into what came, `body` the event's part of it."""
 
-    def __init__(self, reason: str, detail: str, pointer: str = "") -> None:
+    def __init__(self, reason: str, detail: str, pointer: str = "", body: bytes | None = None) -> None:
         super().__init__(detail)
-        self.reason, self.detail, self.pointer = reason, detail, pointer
+        self.reason, self.detail, self.pointer, self.body = reason, detail, pointer, body
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One CloudEvent. Attributes are as sent, `data` is JSON come apart, `body` the bytes this event came in."""
+    """One CloudEvent. Attributes are as sent, `data` is JSON come apart, `body` the bytes this event came in.
+
+    `extensions`: attributes CloudEvents don't know; they are kept, and do not make it another message. `at` is the JSON
+    pointer to the event in what came; None in binary mode, where the body is the data alone.
+    `whole`: the body says everything by itself, without the envelope.
+    """
 
     type: str
     source: str
@@ -35,12 +53,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     id: str | None = None
     time: str | None = None
+    extensions: dict[str, Any] = {}
+    at: str | None = ""
+    whole: bool = False
 
     def wire(self) -> bytes:
-        """The event as one structured CloudEvent, as the hub passes it on to itself."""
-        event = {"specversion": "1.0", "id": self.id, "source": self.source, "type": self.type, "subject": self.subject}
-        event |= {"time": self.time, "data": self.data}
+        """The event as one structured CloudEvent, as the hub passes it on to itself: as received where it was one."""
+        if self.whole:
+            return self.body
+        event = {**self.extensions, "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}
+        event |= {"subject": self.subject, "time": self.time, "data": self.data}
         return canonical({key: value for key, value in event.items() if value is not None})
+
+    def pointer(self, within: str) -> str:
+        """A pointer into this event as one into the body it came in."""
+        if self.at is not None:
+            return self.at + within
+        return within.removeprefix("/data") if within.startswith("/data") else ""
 
 
 def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]:
@@ -54,7 +83,8 @@ def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]
     except Unreadable as error:
         return [error]
     if isinstance(tree, list):
-        return [_element(item, number, envelope) for number, item in enumerate(tree)]
+        parts = zip(tree, _ELEMENTS.decode(body.decode("utf-8-sig")), strict=True)
+        return [_element(item, bytes(part), number, envelope) for number, (item, part) in enumerate(parts)]
     if isinstance(tree, dict) and _structured(tree, envelope):
         return [_message(tree, body, envelope, "")]
     if envelope.get("type"):
@@ -64,17 +94,28 @@ def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]
     return [_message(tree, body, envelope, "")]
 
 
+def shared(envelope: Mapping[str, str]) -> dict[str, str]:
+    """What an envelope says of each event of a batch: an id and a time belong to the whole."""
+    return {key: value for key, value in envelope.items() if key not in ("id", "time")}
+
+
 def _parse(body: bytes) -> Any:
-    if not body.strip():
-        raise Unreadable("empty", "the body is empty: send a CloudEvent in JSON")
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable("not_utf8", f"byte {error.start} is not UTF-8: write the message in UTF-8") from error
+    if not text.strip():
+        raise Unreadable("empty", "the body is empty: send a CloudEvent in JSON")
+    return _loads(text, "")
+
+
+def _loads(text: str | bytes, pointer: str) -> Any:
     try:
         return loads(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Unreadable("broken_json", f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise Unreadable("broken_json", "nested too deep", pointer) from error
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: a number with more digits than Python takes
+        raise Unreadable("broken_json", f"not JSON: {error}", pointer) from error
 
 
 def _structured(tree: dict[str, Any], envelope: Mapping[str, str]) -> bool:
@@ -83,51 +124,58 @@ def _structured(tree: dict[str, Any], envelope: Mapping[str, str]) -> bool:
     return isinstance(tree.get("type"), str) and ("data" in tree or "subject" in tree or "source" in tree)
 
 
-def _element(item: Any, number: int, envelope: Mapping[str, str]) -> Message | Unreadable:
-    """One event of a batch. Its id and time are its own: the envelope's belong to the whole."""
+def _element(item: Any, part: bytes, number: int, envelope: Mapping[str, str]) -> Message | Unreadable:
+    """One event of a batch."""
     pointer = f"/{number}"
     if not isinstance(item, dict):
-        return Unreadable("not_an_event", f"element {number} is {_kind(item)}, not a CloudEvent", pointer)
-    shared = {key: value for key, value in envelope.items() if key not in ("id", "time")}
+        return Unreadable("not_an_event", f"element {number} is {_kind(item)}, not a CloudEvent", pointer, part)
     if not _structured(item, {}) and envelope.get("type"):
-        return _binary(item, canonical(item), shared)
-    return _message(item, canonical(item), shared, pointer)
+        return _binary(item, part, shared(envelope))
+    return _message(item, part, shared(envelope), pointer)
 
 
 def _message(tree: dict[str, Any], body: bytes, envelope: Mapping[str, str], pointer: str) -> Message | Unreadable:
-    type = _attribute(tree, "type") or envelope.get("type", "")
+    own = {name: _attribute(tree, name) for name in TAKEN}
+    taken = {name: envelope.get(name, "") for name in TAKEN if not own[name]}
+    type, source, subject, id, time = ({**own, **taken}[name] for name in TAKEN)
     if not type:
-        return Unreadable("no_type", "the event has no type, such as order.confirmed", f"{pointer}/type")
-    subject = _attribute(tree, "subject") or envelope.get("subject", "")
+        return Unreadable("no_type", "the event has no type, such as order.confirmed", f"{pointer}/type", body)
     if not subject:
-        return Unreadable(
-            "no_order", "no subject and no routing key: name the order, as ym-msk/48123456", f"{pointer}/subject"
-        )
-    data = tree.get("data")
-    if isinstance(data, str) and data.lstrip()[:1] in ("{", "["):
-        try:
-            data = loads(data)
-        except msgspec.DecodeError as error:
-            return Unreadable("broken_json", f"data is a text that is not JSON: {error}", f"{pointer}/data")
-    extensions = {key: value for key, value in tree.items() if key not in (*ATTRIBUTES, "data")}
-    if data is None:
-        data = {}
-    if extensions and isinstance(data, dict):
-        data = {**data, "_attributes": extensions}
+        detail = "no subject and no routing key: name the order, as ym-msk/48123456"
+        return Unreadable("no_order", detail, f"{pointer}/subject", body)
+    try:
+        data = _data(tree, pointer)
+    except Unreadable as error:
+        error.body = body
+        return error
+    extensions = {key: value for key, value in tree.items() if key not in (*ATTRIBUTES, *DATA)}
     return Message(
-        type=type, source=_attribute(tree, "source") or envelope.get("source") or "1c", subject=subject, data=data,
-        body=body, id=_attribute(tree, "id") or envelope.get("id") or None,
-        time=_attribute(tree, "time") or envelope.get("time") or None,
+        type=type, source=source or NAMELESS, subject=subject, data=data, body=body, id=id or None, time=time or None,
+        extensions=extensions, at=pointer, whole=bool(own["source"]) and not any(taken.values()),
     )  # fmt: skip
+
+
+def _data(tree: dict[str, Any], pointer: str) -> Any:
+    """An event's data: as JSON, as a text that is JSON, or as CloudEvents carry bytes; {} where there are none."""
+    data = tree.get("data")
+    if data is None and isinstance(tree.get("data_base64"), str):
+        try:
+            data = base64.b64decode(tree["data_base64"], validate=True).decode("utf-8-sig")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise Unreadable("broken_json", f"not base64 of UTF-8: {error}", f"{pointer}/data_base64") from error
+    if isinstance(data, str):
+        text = data.lstrip("\ufeff \t\r\n")
+        data = _loads(text, f"{pointer}/data") if text[:1] in ("{", "[") else data
+    return {} if data is None else data
 
 
 def _binary(tree: Any, body: bytes, envelope: Mapping[str, str]) -> Message | Unreadable:
     subject = envelope.get("subject", "")
     if not subject:
-        return Unreadable("no_order", "no routing key and no subject: name the order, as ym-msk/48123456")
+        return Unreadable("no_order", "no routing key and no subject: name the order, as ym-msk/48123456", "", body)
     return Message(
-        type=envelope["type"], source=envelope.get("source") or "1c", subject=subject, data=tree, body=body,
-        id=envelope.get("id") or None, time=envelope.get("time") or None,
+        type=envelope["type"], source=envelope.get("source") or NAMELESS, subject=subject, data=tree, body=body,
+        id=envelope.get("id") or None, time=envelope.get("time") or None, at=None,
     )  # fmt: skip
 
 

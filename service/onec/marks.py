@@ -1,10 +1,11 @@
 """1C's messages as facts: what each type holds, and how 1C spells it.
 
 Accepted as 1C writes them: times without a zone, `0001-01-01T00:00:00` for no date, numbers as texts with a decimal
-comma, padded texts, unknown fields. Unknown fields, names, comments and codes are set aside as personal data; the fact
-holds its own fields only.
+comma, texts as numbers, padded texts, unknown fields. Unknown fields, names, comments and codes are set aside as
+personal data; the fact holds its own fields only.
 """
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,11 +18,13 @@ from service.onec.cloudevents import Unreadable
 
 COUNTS = frozenset({"quantity", "boxes"})
 MONEY = frozenset({"total", "price"})
-MOMENTS = frozenset({("document", "date")})
 DATES = frozenset({"date", "keep_until"})
-LISTS = frozenset({"lines", "marks", "serials"})
+HOURS = frozenset({("interval", "from"), ("interval", "to")})
 PRIVATE = frozenset({"courier", "comment", "code"})
 """Known fields that are not the log's to keep: a person's name, free text, the buyer's code."""
+
+NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status"}}
+"""Fields of facts that both sides state, and only a marketplace may fill."""
 
 NEEDED = {
     "order.registered": ("document",),
@@ -30,32 +33,55 @@ NEEDED = {
     "order.status": ("status",),
 }
 
+CLOSED = {
+    "order.cancelled": ("out_of_stock", "customer_changed_mind", "unreachable", "not_collected", "other"),
+    "order.cancellation_declined": ("in_delivery", "delivered"),
+}
+"""The reasons there are; another one is free text, and stays out of the log."""
+
+MAX_DIGITS = 9
+"""Digits before the point, less one, that a number of pieces or roubles may have."""
+
+NO_DATE = "0001-01-01"
+RUSSIAN = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})(?: +(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+FRACTION = re.compile(r"(\.\d{6})\d+")
+HOUR = re.compile(r"(?:.*T)?(\d{1,2}):(\d{2})(?::\d{2})?")
+
 
 def understood(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, Any]]:
     """The fact in a message of 1C's and what goes to the side table; `Unreadable` names the field and what is wrong."""
-    if data is None:
-        data = {}
     if not isinstance(data, dict):
         raise Unreadable("bad_data", "data is not an object", "/data")
     shape = FACTS[type]
-    names = {field.encode_name for field in msgspec.structs.fields(shape)}
-    cleaned = {key: value for key, item in data.items() if (value := _clean(item, key, "", zone)) is not None}
-    for name in NEEDED.get(type, ()):
-        if name not in cleaned:
-            raise Unreadable("missing_field", f"{type} needs data.{name}", f"/data/{name}")
+    names = {field.encode_name for field in msgspec.structs.fields(shape)} - NOT_ONECS.get(type, set())
+    cleaned = {
+        key: value
+        for key, item in data.items()
+        if key in names | PRIVATE and (value := _clean(item, (key,), zone)) is not None
+    }
     personal = {key: value for key, value in cleaned.items() if key in PRIVATE}
     extra = {key: value for key, value in data.items() if key not in names and key not in PRIVATE}
-    if extra:
-        personal["extra"] = extra
     known = {key: value for key, value in cleaned.items() if key in names}
+    if type in CLOSED and "reason" in known and known["reason"] not in CLOSED[type]:
+        extra["reason"] = data["reason"]
+        known["reason"] = "other" if "other" in CLOSED[type] else None
+    for name in NEEDED.get(type, ()):
+        if name not in known:
+            raise Unreadable("missing_field", f"{type} needs data.{name}", f"/data/{name}")
     if "by" in known and known["by"] not in ("shop", "customer"):
         raise Unreadable("bad_field", f"by is {known['by']!r}, neither shop nor customer", "/data/by")
     try:
-        return msgspec.convert(known, shape, strict=False), personal
+        return msgspec.convert(known, shape, strict=False), {**personal, **({"extra": extra} if extra else {})}
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at ")
-        pointer = "/data" + path.strip("`").lstrip("$").replace(".", "/").replace("[", "/").replace("]", "")
-        raise Unreadable("bad_field", f"{what} at data{path.strip('`').lstrip('$')}", pointer) from error
+        path = path.strip("`").removeprefix("$")
+        pointer = "/data" + path.replace(".", "/").replace("[", "/").replace("]", "")
+        raise Unreadable("bad_field", f"{what} at data{path}", pointer) from error
+
+
+def from_status(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, Any]]:
+    """The same for a status that stands for `type`. A status can't say who cancelled: it is the shop's."""
+    return understood(type, {"by": "shop", **data} if type == "order.cancelled" else data, zone)
 
 
 def known_type(type: str) -> bool:
@@ -70,41 +96,68 @@ def reserved(type: str) -> bool:
 
 def moment(text: str | None, zone: ZoneInfo) -> datetime | None:
     """A time of 1C's, aware; None for no date and for what is no time at all."""
-    if not text or text.startswith("0001-01-01"):
+    text = (text or "").strip()
+    if not text or text.startswith(NO_DATE):
         return None
+    if russian := RUSSIAN.fullmatch(text):
+        day, month, year, hour, minute, second = russian.groups(default="0")
+        text = f"{year}-{month}-{day}T{int(hour):02}:{minute:0>2}:{second:0>2}"
     try:
-        value = datetime.fromisoformat(text.strip())
-    except ValueError:
+        value = datetime.fromisoformat(FRACTION.sub(r"\1", text))
+        return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):  # the second: year 1 or 9999, moved over the edge by its zone
         return None
-    return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _clean(value: Any, key: str, parent: str, zone: ZoneInfo) -> Any:
-    """A value as we spell it; None for what 1C writes for nothing."""
+Place = tuple[str | int, ...]
+"""Where in the data a value stands."""
+
+
+def _clean(value: Any, at: Place, zone: ZoneInfo) -> Any:
+    """A value as we spell it; None for what 1C writes for nothing. What can't be spelt the shape will refuse."""
     if isinstance(value, dict):
-        return {k: item for k, v in value.items() if (item := _clean(v, k, key, zone)) is not None}
+        return {k: item for k, v in value.items() if (item := _clean(v, (*at, k), zone)) is not None}
     if isinstance(value, list):
-        return [item for v in value if (item := _clean(v, key if key not in LISTS else "", key, zone)) is not None]
+        return [item for n, v in enumerate(value) if (item := _clean(v, (*at, n), zone)) is not None]
+    parent, key = ("", *(name for name in at if isinstance(name, str)))[-2:]
     if isinstance(value, str):
         value = value.strip().replace("\x00", "")
-        if not value or value.startswith("0001-01-01"):
+        if not value or (value.startswith(NO_DATE) and (parent, key) not in HOURS):
             return None
     if key in COUNTS or key in MONEY:
-        return _number(value, whole=key in COUNTS)
-    if (parent, key) in MOMENTS:
-        return moment(str(value), zone)
+        return _number(value, at, whole=key in COUNTS)
+    if (parent, key) == ("document", "date"):
+        return moment(str(value), zone) or value
     if key in DATES:
-        return str(value)[:10]
-    return value
+        day = moment(str(value), zone)
+        return value if day is None else day.astimezone(zone).date()
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = str(value)
+    return _hour(value, at) if (parent, key) in HOURS and isinstance(value, str) else value
 
 
-def _number(value: Any, *, whole: bool) -> Any:
+def _hour(value: str, at: Place) -> str | None:
+    """An hour of a day as `HH:MM`; 1C has no such type and writes a date's time, `0001-01-01T10:00:00`."""
+    if value.startswith(f"{NO_DATE}T00:00"):
+        return None
+    match = HOUR.fullmatch(value)
+    if match is None:
+        raise _bad(at, f"{value!r} is no hour such as 10:00")
+    return f"{int(match[1]):02}:{match[2]}"
+
+
+def _number(value: Any, at: Place, *, whole: bool) -> Any:
     """A number as text, however 1C spells it; pieces without a point (`1.000` is one), money to the kopeck as sent."""
-    text = str(value).replace("\u00a0", "").replace(" ", "").replace(",", ".")
+    text = re.sub(r"\s", "", str(value)).replace(",", ".")  # \s has the no-break spaces 1C groups thousands with
     try:
         number = Decimal(text)
     except InvalidOperation:
         return value
-    if not number.is_finite():
-        return value
-    return str(int(number)) if whole and number == number.to_integral_value() else str(number)
+    if not number.is_finite() or number.adjusted() > MAX_DIGITS or (whole and number < 0):
+        raise _bad(at, f"{text[:40]} is no number of {'pieces' if whole else 'roubles'}")
+    return str(int(number)) if whole and number == number.to_integral_value() else f"{number:f}"
+
+
+def _bad(at: Place, what: str) -> Unreadable:
+    path = ".".join(str(part) for part in at)
+    return Unreadable("bad_field", f"{what} at data.{path}", "/data/" + path.replace(".", "/"))

@@ -5,8 +5,9 @@ id: at least once. Without a broker a message counts as told once it stands in t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import structlog
@@ -80,12 +81,15 @@ class Teller:
         """Publishes one order's messages in turn; the outcomes, and after how many tries the first one failed."""
         state = fold(order, history)
         by_position = {event.position: event for event in history}
+        waiting = state.waiting(ONEC)
+        personal = await self._log.personal(order) if waiting and self._publisher is not None else {}
         done: list[NewEvent] = []
-        for command in state.waiting(ONEC):
+        for command in waiting:
             tries = attempts.get(command.id, 0) + 1
             if self._publisher is not None:
-                body = await self._body(command, state, by_position)
-                await self._work.begin(ONEC, [(command.id, order)])
+                body = _body(command, state, by_position, personal)
+                if order not in await self._work.begin(ONEC, [(command.id, order)]):
+                    return done, tries  # somebody else tells this order by now
                 try:
                     await self._publish(state.channel, command, body, tries)
                 except BrokerUnavailable as error:
@@ -96,15 +100,17 @@ class Teller:
             done.append(own_event(order, "command.done", id, fact, command.position))
         return done, None
 
-    async def _body(self, command: Command, state: OrderState, by_position: dict[int, Recorded]) -> bytes:
-        request, cause = by_position[command.position], by_position[command.cause]
-        wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
-        personal = await self._log.personal(state.order)
-        return encode(outbox.message(request, wanted, cause, state, personal))
-
     async def _publish(self, channel: str, command: Command, body: bytes, attempt: int) -> None:
         assert self._publisher is not None
         await self._publisher.publish(
             OUT, f"{channel}.{command.action}", body, id=command.id, type=command.action,
             headers={"version": command.version, "attempt": attempt}, timeout=TIMEOUT,
         )  # fmt: skip
+
+
+def _body(
+    command: Command, state: OrderState, by_position: Mapping[int, Recorded], personal: Mapping[int, Any]
+) -> bytes:
+    request, cause = by_position[command.position], by_position[command.cause]
+    wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
+    return encode(outbox.message(request, wanted, cause, state, personal))

@@ -8,16 +8,22 @@
 
 Incoming queues are quorum queues with a single active consumer. The delivery limit is as good as none: a hub that
 restarts often must not lose a backlog to it. 1C's queue is classic: its add-in could not read quorum queues for long.
+
+The number of partitions may change at any time: the new way is bound before the old one is cut, so that every message
+finds a queue (one that finds two is a duplicate to the log). Queues there are too many of keep what is in them, and are
+emptied by `leftovers`.
 """
 
 from collections.abc import Iterable
 
-from aio_pika.abc import AbstractChannel, AbstractExchange, ExchangeType
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue, ExchangeType
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 IN, HASH, UNROUTED, OUT = "okno.in", "okno.in.hash", "okno.unrouted", "okno.out"
 DEAD_IN, DEAD_OUT = "okno.in.dead", "okno.1c.dead"
 ONEC = "okno.1c"
 DELIVERY_LIMIT = 2_000_000_000
+MAX_PARTITIONS = 256
 
 
 def partition(number: int) -> str:
@@ -25,20 +31,36 @@ def partition(number: int) -> str:
     return f"{IN}.{number}"
 
 
-async def declare(channel: AbstractChannel, partitions: int, sources: Iterable[str]) -> None:
+async def declare(connection: AbstractConnection, partitions: int, sources: Iterable[str]) -> None:
     """Declares all of it; harmless to repeat. Raises the broker's error where something else stands under a name."""
-    unrouted = await channel.declare_exchange(UNROUTED, ExchangeType.FANOUT, durable=True)
-    await (await channel.declare_queue(UNROUTED, durable=True)).bind(unrouted)
-    await _dead(channel, DEAD_IN)
-    incoming = await channel.declare_exchange(
-        IN, ExchangeType.TOPIC, durable=True, arguments={"alternate-exchange": UNROUTED}
-    )
-    await _declare_partitions(channel, incoming, partitions)
-    await _dead(channel, DEAD_OUT)
-    outgoing = await channel.declare_exchange(OUT, ExchangeType.TOPIC, durable=True)
-    for name in (ONEC, *(f"{ONEC}.{source}" for source in sources)):
-        queue = await channel.declare_queue(name, durable=True, arguments={"x-dead-letter-exchange": DEAD_OUT})
-        await queue.bind(outgoing, "#")
+    extra = await standing(connection, partitions)
+    async with connection.channel() as channel:
+        unrouted = await channel.declare_exchange(UNROUTED, ExchangeType.FANOUT, durable=True)
+        await (await channel.declare_queue(UNROUTED, durable=True)).bind(unrouted)
+        await _dead(channel, DEAD_IN)
+        incoming = await channel.declare_exchange(
+            IN, ExchangeType.TOPIC, durable=True, arguments={"alternate-exchange": UNROUTED}
+        )
+        await _declare_partitions(channel, incoming, partitions, extra)
+        await _dead(channel, DEAD_OUT)
+        outgoing = await channel.declare_exchange(OUT, ExchangeType.TOPIC, durable=True)
+        for name in (ONEC, *(f"{ONEC}.{source}" for source in sources)):
+            queue = await channel.declare_queue(name, durable=True, arguments={"x-dead-letter-exchange": DEAD_OUT})
+            await queue.bind(outgoing, "#")
+
+
+async def standing(connection: AbstractConnection, first: int) -> list[str]:
+    """The incoming queues from number `first` on that stand at the broker, left over from more partitions."""
+    found: list[str] = []
+    for number in range(first, MAX_PARTITIONS):
+        channel = await connection.channel()  # one each: a queue that is not there closes it
+        try:
+            await channel.declare_queue(partition(number), passive=True)
+        except ChannelNotFoundEntity:
+            break
+        await channel.close()
+        found.append(partition(number))
+    return found
 
 
 async def _dead(channel: AbstractChannel, name: str) -> None:
@@ -46,24 +68,35 @@ async def _dead(channel: AbstractChannel, name: str) -> None:
     await (await channel.declare_queue(name, durable=True)).bind(exchange)
 
 
-async def _declare_partitions(channel: AbstractChannel, incoming: AbstractExchange, partitions: int) -> None:
-    source = incoming
-    if partitions > 1:
-        source = await channel.declare_exchange(HASH, "x-consistent-hash", durable=True)
-        await source.bind(incoming, "#")
-        # With one partition before, its binding would go on taking everything a second time.
-        await (await channel.get_queue(partition(0), ensure=False)).unbind(incoming, "#")
-    for number in range(partitions):
-        queue = await channel.declare_queue(
-            partition(number),
-            durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-single-active-consumer": True,
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": DEAD_IN,
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
-        )
-        await queue.bind(source, "1" if partitions > 1 else "#")
+async def _declare_partitions(
+    channel: AbstractChannel, incoming: AbstractExchange, partitions: int, extra: list[str]
+) -> None:
+    queues = [await _declare_partition(channel, number) for number in range(partitions)]
+    if partitions == 1:
+        await queues[0].bind(incoming, "#")
+        await (await channel.get_exchange(HASH, ensure=False)).unbind(incoming, "#")
+        return
+    hashing = await channel.declare_exchange(
+        HASH, "x-consistent-hash", durable=True, arguments={"alternate-exchange": UNROUTED}
+    )
+    for queue in queues:
+        await queue.bind(hashing, "1")
+    await hashing.bind(incoming, "#")
+    await queues[0].unbind(incoming, "#")
+    for name in extra:
+        await (await channel.get_queue(name, ensure=False)).unbind(hashing, "1")
+
+
+async def _declare_partition(channel: AbstractChannel, number: int) -> AbstractQueue:
+    return await channel.declare_queue(
+        partition(number),
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": DEAD_IN,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )

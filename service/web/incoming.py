@@ -7,7 +7,7 @@ from aiohttp import web
 
 from service.door import Unavailable
 from service.onec.cloudevents import BATCH, Message, Unreadable, read
-from service.passing import notice_message, own
+from service.passing import notice_message
 from service.settings import Settings
 from service.understanding import understand
 from service.web.keys import HUB, IDENTITY
@@ -37,11 +37,8 @@ async def post_events(request: web.Request) -> web.StreamResponse:
 
 
 def _understood(message: Message | Unreadable, settings: Settings) -> Message:
-    if isinstance(message, Unreadable):
-        raise message
-    if own(message):
-        raise Unreadable("reserved_source", f"{message.source} is the hub's own way to say things", "/source")
     understand(message, settings)
+    assert isinstance(message, Message)
     return message
 
 

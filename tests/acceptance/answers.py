@@ -113,7 +113,7 @@ def read_call(op: str, path: dict[str, str], query: dict[str, str], body: Any, o
         case "getOrderBuyerInfo":
             return _buyer(orders[int(path["orderId"])]), []
         case "getAuthTokenInfo":
-            scopes = ["inventory-and-order-processing"]
+            scopes = ["INVENTORY_AND_ORDER_PROCESSING"]
             return {"status": "OK", "result": {"apiKey": {"name": "okno", "authScopes": scopes}}}, []
         case "getCampaigns":
             shops = [{"id": number, "domain": model, "business": {"id": BUSINESS, "name": "Магазин"},

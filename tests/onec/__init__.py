@@ -1,0 +1,1 @@
+"""What 1C sends and is told, and RabbitMQ in between."""
