@@ -15,6 +15,7 @@ off then is unknown, and read back by whoever comes next.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -30,7 +31,7 @@ from service.body_key import body_key
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
 from service.embedded import start_postgres
-from service.http_client import ChannelClient
+from service.http_client import Account, ChannelClient
 from service.hub import Hub, Storage, plan_of
 from service.intake import Intake
 from service.leases import Leases
@@ -97,8 +98,9 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
         loops, drains = _intake(hub, storage, roles), []
         if "react" in roles:
             loops += _react(hub, storage)
+        accounts: defaultdict[str, Account] = defaultdict(Account)
         for name, channel in hub.settings.channels.items():
-            client = ChannelClient(session, channel.marketplace)
+            client = ChannelClient(session, channel.marketplace, accounts[channel.marketplace.account])
             reader = Reader(channel, storage.log, storage.work, client, hub.door, storage.leases)
             if "dispatch" in roles:
                 dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)
@@ -177,8 +179,8 @@ def _intake(hub: Hub, storage: Storage, roles: frozenset[str]) -> list[Loop]:
 def _react(hub: Hub, storage: Storage) -> list[Loop]:
     channels = hub.settings.channels
     plans = {name: plan_of(channel) for name, channel in channels.items()}
-    settle = {name: channel.marketplace.settle_seconds for name, channel in channels.items()}
-    reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, settle)
+    applied = {name: channel.marketplace.applied_seconds for name, channel in channels.items()}
+    reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
     follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
     deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
     return [

@@ -2,6 +2,7 @@
 
 It changes nothing, but brings the schema and the broker's queues into place as the hub itself would."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ from service.embedded import start_postgres
 from service.http_client import ChannelClient
 from service.marketplaces.port import CallFailed
 from service.onec.checkup import checkup
-from service.settings import Settings
+from service.settings import Channel, Settings
+
+PAUSES = (0.3, 1.0)
+"""Seconds before a channel is asked the second and the third time."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     async with http_client.session() as session:
         for name, channel in settings.channels.items():
             client = ChannelClient(session, channel.marketplace)
-            try:
-                faults = await client.run(channel.marketplace.check())
-            except CallFailed as error:
-                faults = [f"{error}: check base_url, api_key and the way to {channel.marketplace.base_url}"]
+            faults = await _checked(client, channel)
             if channel.hook_secret is None:
                 faults.append("hook_secret is missing: without notifications orders are found by polls alone")
             for fault in faults:
@@ -49,6 +50,18 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(
                     True, f"channel {name}", f"key and reach are good, {'live' if channel.live else 'shadow'}"
                 )
+
+
+async def _checked(client: ChannelClient, channel: Channel) -> list[str]:
+    """What is wrong with a channel; a marketplace that stumbles is asked again."""
+    for pause in (*PAUSES, None):
+        try:
+            return await client.run(channel.marketplace.check())
+        except CallFailed as error:
+            if pause is None:
+                return [f"{error}: check base_url, api_key and the way to {channel.marketplace.base_url}"]
+            await asyncio.sleep(pause)
+    return []
 
 
 async def _postgres(settings: Settings) -> AsyncIterator[Finding]:

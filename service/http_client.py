@@ -1,8 +1,10 @@
 """The one HTTP client: sends an adapter's calls within a channel's limits, and says whether bytes may have left.
 
-Per channel: so many calls at once, a pause after a limit was hit (the marketplace says until when, else a short one),
-and a circuit that opens when call after call fails. What is held back raises `Held` and never reaches the network. A
-key that is refused (401, 403) counts as a failure: a revoked one costs a call now and then, not one for each order.
+Per channel: so many calls at once, and a pause after a limit was hit (the marketplace says until when, else a short
+one). Per account: the limits that its channels share, and a circuit that opens when call after call fails. What is held
+back raises `Held` and never reaches the network. A key that is refused (401) counts as a failure: a revoked one costs a
+call now and then, not one for each order. What is forbidden (403) opens the channel's own circuit alone: one shop that
+is switched off over there must not hold up the others.
 
 A call is sent once. aiohttp by itself repeats a PUT whose connection was cut, on a new connection too, though the
 marketplace may have acted on the first one; and a connection kept alive can be cut at any moment by the other side. So
@@ -37,7 +39,8 @@ PATIENCE = timedelta(seconds=5)
 READ_TRIES = 4
 CONNECT_SECONDS = 5.0
 LIMITED = (420, 429)
-KEY_REFUSED = (401, 403)
+FORBIDDEN = 403
+KEY_REFUSED = (401, FORBIDDEN)
 
 
 class Held(CallFailed):
@@ -62,21 +65,33 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise CutOff(f"{type(error).__name__}: {error}") from error
 
 
-class ChannelClient:
-    """Calls to one channel."""
+class Account:
+    """What the channels of one account share within a process."""
 
-    def __init__(self, session: aiohttp.ClientSession, marketplace: Marketplace) -> None:
+    def __init__(self) -> None:
+        self.until: dict[str, datetime] = {}
+        self.circuit = Circuit()
+
+
+class ChannelClient:
+    """Calls to one channel; `account` is shared with the other channels of its key."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, marketplace: Marketplace, account: Account | None = None
+    ) -> None:
         self._session = session
         self._marketplace = marketplace
         self._slots = asyncio.Semaphore(marketplace.parallel)
         self._until: dict[str, datetime] = {}
+        self._account = account or Account()
         self._key_refused = False
-        self.circuit = Circuit()
+        self.circuit, self.shut = self._account.circuit, Circuit()
 
     def held_until(self, resource: str) -> datetime | None:
         """Until when a limit or the circuit holds calls of this kind back ("*": all calls); None: go ahead."""
         now = datetime.now(UTC)
-        times = (self._until.get(resource), self._until.get("*"), self.circuit.held_until(now))
+        limits = (self._until.get(resource), self._until.get("*"), self._account.until.get(resource))
+        times = (*limits, self.circuit.held_until(now), self.shut.held_until(now))
         return max((t for t in times if t is not None and t > now), default=None)
 
     @asynccontextmanager
@@ -105,7 +120,7 @@ class ChannelClient:
         while True:
             tries += 1
             held, now = self.held_until(call.resource), datetime.now(UTC)
-            if held is not None and self.circuit.until is None and held - now <= PATIENCE:
+            if held is not None and not self._failing and held - now <= PATIENCE:
                 await asyncio.sleep(max((held - now).total_seconds(), 0) + 0.01)
             async with self.slot():
                 reply = await self.send(call)
@@ -116,13 +131,13 @@ class ChannelClient:
         """Sends one call; the caller holds a slot. `CallFailed.sent` tells whether the marketplace may have acted."""
         market, held = self._marketplace, self.held_until(call.resource)
         if held is not None:
-            raise Held(market.name, held, self.circuit.reason)
+            raise Held(market.name, held, self.shut.reason or self.circuit.reason)
         try:  # a key in a file is read anew for each call
             headers = {"Content-Type": "application/json", "Accept": "application/json", **market.headers()}
         except (OSError, ValueError) as error:
             raise CallFailed(f"{market.name}: the key can't be read: {error}", sent=False) from error
         began = asyncio.get_running_loop().time()
-        trial, status = self.circuit.enter(), "none"
+        trials, status = [circuit for circuit in (self.circuit, self.shut) if circuit.enter()], "none"
         try:
             async with asyncio.timeout(market.call_timeout):
                 reply = await self._exchange(call, headers)
@@ -135,8 +150,8 @@ class ChannelClient:
             self._failed(what)
             raise CallFailed(f"{market.name}: {what}", sent=True) from error
         finally:
-            if trial:
-                self.circuit.leave()
+            for circuit in trials:
+                circuit.leave()
             metrics.CALLS.labels(market.name, call.resource, status).inc()
             metrics.CALL_SECONDS.labels(market.name, call.resource).observe(asyncio.get_running_loop().time() - began)
         self._learn(call, reply)
@@ -156,13 +171,13 @@ class ChannelClient:
         now = datetime.now(UTC)
         limit = self._marketplace.limit(reply)
         if limit is not None and limit.remaining <= 0:
-            self._until[call.resource] = limit.until
+            (self._account.until if call.shared else self._until)[call.resource] = limit.until
         elif reply.status in LIMITED:
             self._until["*"] = now + timedelta(seconds=LIMIT_PAUSE * (0.5 + random.random()))  # noqa: S311  # jitter
         self._key(refused=reply.status in KEY_REFUSED)
         if reply.status >= 500 or reply.status in KEY_REFUSED:
-            self._failed(f"HTTP {reply.status}")
-        elif self.circuit.worked():
+            self._failed(f"HTTP {reply.status}", self.shut if reply.status == FORBIDDEN else self.circuit)
+        elif any([self.circuit.worked(), self.shut.worked()]):
             metrics.CIRCUIT_OPEN.labels(self._marketplace.name).set(0)
             logger.info("circuit closed", channel=self._marketplace.name)
 
@@ -174,8 +189,12 @@ class ChannelClient:
             logger.error("the marketplace refuses the key or a right of it: `okno doctor` says more", channel=name)
         self._key_refused = refused
 
-    def _failed(self, reason: str) -> None:
-        pause = self.circuit.failed(reason, datetime.now(UTC))
+    @property
+    def _failing(self) -> bool:
+        return self.circuit.until is not None or self.shut.until is not None
+
+    def _failed(self, reason: str, circuit: Circuit | None = None) -> None:
+        pause = (circuit or self.circuit).failed(reason, datetime.now(UTC))
         if pause is not None:
             metrics.CIRCUIT_OPEN.labels(self._marketplace.name).set(1)
             logger.warning("circuit open", channel=self._marketplace.name, seconds=pause, reason=reason)

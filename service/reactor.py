@@ -39,10 +39,10 @@ class Reactor:
     """Follows the log and asks for what must be done. `plans` by channel."""
 
     def __init__(
-        self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, settle: Mapping[str, float]
+        self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, applied: Mapping[str, float]
     ) -> None:
         self._log, self._pool, self._work = log, pool, work
-        self._plans, self._leases, self._settle = plans, leases, settle
+        self._plans, self._leases, self._applied = plans, leases, applied
         self._seen_before = 0  # where the work tables are new: up to here another reactor may have looked
 
     async def run(self, wake: asyncio.Event, told: Signal) -> None:
@@ -150,5 +150,5 @@ class Reactor:
         if event.type == "command.done" and isinstance(fact, f.CommandOutcome):
             command = state.commands.get(fact.command)
             if command is not None and command.target != ONEC:
-                return [(event.order, self._settle[state.channel], "")]
+                return [(event.order, self._applied[state.channel], "")]
         return []

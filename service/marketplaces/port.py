@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `path` is joined to the channel's base URL; `resource` names the limit it counts against."""
+    """One request. `path` is joined to the channel's base URL; `resource` names the limit it counts against.
+
+    `shared`: that limit is the account's, not the channel's alone.
+    """
 
     method: str
     path: str
@@ -33,6 +36,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     changes: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,11 +230,13 @@ class Marketplace(Protocol):
     kind: str
     model: str
     base_url: str
+    account: str  # whose key it is: channels with the same one share its limits and its outages
     steps: Mapping[str, Step]
     triggers: Mapping[str, Sequence[str]]  # the default trigger map of this model
     parallel: int  # calls at once, over all of the channel
     call_timeout: float  # seconds a call may take, all in all
-    settle_seconds: float  # a read begun this long after a call shows what the call did
+    settle_seconds: float  # a read begun this long after a call shows what the call did, answered or not
+    applied_seconds: float  # the same after a call that was answered well
 
     def headers(self) -> Mapping[str, str]:
         """What every request carries, the key included."""

@@ -12,7 +12,7 @@ import pytest
 from aioresponses import aioresponses
 
 from service import backoff, http_client, settings
-from service.http_client import ChannelClient, Held
+from service.http_client import Account, ChannelClient, Held
 from service.marketplaces.port import Call, CallFailed, Talk, Wanted
 
 HOST = "https://market.test"
@@ -153,7 +153,18 @@ async def failing(ym: ChannelClient, http_mock: aioresponses, times: int, status
         await ym.send(PUT)
 
 
-@pytest.mark.parametrize("status", [503, 401, 403])
+async def test_a_shop_that_is_switched_off_holds_up_no_other(ym: ChannelClient, http_mock: aioresponses) -> None:
+    """403 opens the channel's own circuit; another channel of the account goes on. An outage is everybody's."""
+    account = Account()
+    shut, other = (ChannelClient(ym._session, ym._marketplace, account) for _ in range(2))
+    await failing(shut, http_mock, backoff.BREAKER_FAILURES, 403)
+    assert (shut.held_until("x") is not None, other.held_until("x")) == (True, None)
+    await failing(other, http_mock, backoff.BREAKER_FAILURES, 503)
+    assert other.held_until("x") is not None
+    assert ChannelClient(ym._session, ym._marketplace, account).held_until("x") is not None
+
+
+@pytest.mark.parametrize("status", [503, 401])
 async def test_circuit(ym: ChannelClient, http_mock: aioresponses, status: int) -> None:
     """Failures in a row, a refused key among them, open it for all calls; then one tries; when it works it closes."""
     await failing(ym, http_mock, backoff.BREAKER_FAILURES - 1, status)

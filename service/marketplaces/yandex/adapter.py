@@ -23,12 +23,14 @@ class Yandex:
     parallel = 4
     call_timeout = 12.0
     settle_seconds = 12.0
+    applied_seconds = 1.0
 
     def __init__(self, name: str, model: str, base_url: str | None, own: Settings) -> None:
         self.name, self.model = name, model
         self.base_url = (base_url or BASE_URL).rstrip("/")
         self.steps: Mapping[str, Step] = steps.STEPS[model]
         self.triggers: Mapping[str, Sequence[str]] = steps.TRIGGERS[model]
+        self.account = f"{self.base_url} {own.business_id}"
         self._key = own.key
         self._shop = reading.Shop(own.business_id, own.campaign_id, model, own.test_orders)
 

@@ -85,7 +85,7 @@ def changes(shop: Shop, since: datetime | None, now: datetime) -> Talk[list[Seen
 
 def check(shop: Shop) -> Talk[list[str]]:
     """What is wrong with the key, its rights and the shop, each with what to do."""
-    told = _answer((yield Call("POST", "/v2/auth/token", resource="auth/token")))
+    told = _answer((yield Call("POST", "/v2/auth/token", resource="auth/token", shared=True)))
     wrong = []
     scopes = lenient.inside(told, "result", "apiKey", "authScopes")
     given = {str(scope).lower().replace("_", "-") for scope in scopes} if isinstance(scopes, list) else set()
@@ -108,10 +108,10 @@ def check(shop: Shop) -> Talk[list[str]]:
 def _pages(shop: Shop, filters: dict[str, Any]) -> Talk[list[bytes]]:
     """Every order that matches, each as its own JSON."""
     found: list[bytes] = []
-    query = {"limit": str(PAGE)}
+    query, path = {"limit": str(PAGE)}, f"/v1/businesses/{shop.business}/orders"
     body = {"campaignIds": [shop.campaign], "fake": shop.test, **filters}
     while True:
-        reply = yield Call("POST", f"/v1/businesses/{shop.business}/orders", resource="orders", query=query, body=body)
+        reply = yield Call("POST", path, resource="orders", query=query, body=body, shared=True)
         _answer(reply)
         page = msgspec.json.decode(reply.body, type=_Page)
         found += [bytes(raw) for raw in page.orders]
