@@ -58,7 +58,9 @@ class Arrived(Fact, frozen=True, kw_only=True):
 
 
 class HandedOver(Fact, frozen=True, kw_only=True):
-    pass
+    """`coded`: the courier's code came with it; the code itself lies where it can be erased."""
+
+    coded: bool = False
 
 
 class Delivered(Fact, frozen=True, kw_only=True):

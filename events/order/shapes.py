@@ -108,6 +108,7 @@ class OrderState(msgspec.Struct, kw_only=True):
     delivered_lines: tuple[f.Line, ...] | None = None
     boxes: int | None = None
     track: str | None = None
+    coded: bool = False
     keep_until: date | None = None
     receipt: f.Receipt | None = None
     shop_cancelled: Cancellation | None = None

@@ -99,6 +99,10 @@ def _shipped(state: OrderState, event: Recorded, fact: f.Shipped) -> None:
     state.track = fact.track or state.track
 
 
+def _handed_over(state: OrderState, event: Recorded, fact: f.HandedOver) -> None:
+    state.coded = state.coded or fact.coded
+
+
 def _arrived(state: OrderState, event: Recorded, fact: f.Arrived) -> None:
     state.keep_until = fact.keep_until or state.keep_until
 
@@ -246,6 +250,7 @@ _APPLY: dict[str, Callable[[OrderState, Recorded, Any], None]] = {
     "order.assembled": _assembled,
     "order.shipped": _shipped,
     "order.arrived": _arrived,
+    "order.handed_over": _handed_over,
     "order.delivered": _delivered,
     "order.rescheduled": _rescheduled,
     "order.cancelled": _cancelled,

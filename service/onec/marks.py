@@ -23,8 +23,8 @@ HOURS = frozenset({("interval", "from"), ("interval", "to")})
 PRIVATE = frozenset({"courier", "comment", "code"})
 """Known fields that are not the log's to keep: a person's name, free text, the buyer's code."""
 
-NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status"}}
-"""Fields of facts that both sides state, and only a marketplace may fill."""
+NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status"}, "order.handed_over": {"coded"}}
+"""Fields of facts that 1C does not fill: a marketplace does, or they follow from what is private."""
 
 NEEDED = {
     "order.registered": ("document",),
@@ -62,6 +62,8 @@ def understood(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, An
     personal = {key: value for key, value in cleaned.items() if key in PRIVATE}
     extra = {key: value for key, value in data.items() if key not in names and key not in PRIVATE}
     known = {key: value for key, value in cleaned.items() if key in names}
+    if type == "order.handed_over" and "code" in personal:
+        known["coded"] = True
     if type in CLOSED and "reason" in known and known["reason"] not in CLOSED[type]:
         extra["reason"] = data["reason"]
         known["reason"] = "other" if "other" in CLOSED[type] else None

@@ -53,6 +53,7 @@ def fault(type: str, data: Any) -> tuple[str, str]:
             f.Arrived(store="7", keep_until=date(2022, 12, 5)),
         ),
         ("order.handed_over", {"courier": "Иван"}, f.HandedOver()),
+        ("order.handed_over", {"code": "1234"}, f.HandedOver(coded=True)),
         (
             "order.delivered",
             {"receipt": {"number": 15, "total": "39 570,50"}, "code": 1234},

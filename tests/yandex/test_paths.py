@@ -121,7 +121,7 @@ async def test_express(market: Market, hub: Hubs) -> None:
     await ym.mark("order.assembled", f.Assembled())
     await until(ym, order.number, "DELIVERY/COURIER_ARRIVED_TO_SENDER")
     assert order.code is not None
-    wrong = await ym.mark("order.handed_over", f.HandedOver(), personal={"code": "nonsense"})
+    wrong = await ym.mark("order.handed_over", f.HandedOver(coded=True), personal={"code": "nonsense"})
     assert isinstance(wrong["verify_eac"], port.Refused)
     assert wrong["verify_eac"].final
     ym.personal[ym.state.marks["handed_over"].position] = {"code": order.code}

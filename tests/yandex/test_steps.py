@@ -28,7 +28,7 @@ MARKS: dict[str, f.Fact] = {
     "order.shipped": f.Shipped(track="TRK-1"),
     "order.arrived": f.Arrived(keep_until=TODAY + timedelta(days=20)),
     "order.rescheduled": f.Rescheduled(date=TODAY + timedelta(days=5)),
-    "order.handed_over": f.HandedOver(),
+    "order.handed_over": f.HandedOver(coded=True),
     "order.delivered": f.Delivered(),
     "order.cancelled": f.Cancelled(by="shop"),
     "order.cancellation_declined": f.CancellationDeclined(),

@@ -56,7 +56,7 @@ FBS = (
     Step("ready_to_ship", moves=True),
     CANCEL,
 )
-EXPRESS = (*FBS, Step("verify_eac", applies=lambda state: "handed_over" in state.marks, needed=False))
+EXPRESS = (*FBS, Step("verify_eac", applies=lambda state: state.coded, needed=False))
 
 STEPS: Mapping[str, Mapping[str, Step]] = {
     model: {step.name: step for step in steps} for model, steps in (("dbs", DBS), ("fbs", FBS), ("express", EXPRESS))
