@@ -187,7 +187,8 @@ class Follower:
 
     async def _leave(self) -> None:
         try:
-            await asyncio.wait_for(self._slices.leave(), 2)
+            async with asyncio.timeout(2):
+                await self._slices.leave()
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -218,7 +219,8 @@ def _touched(behind: Mapping[tuple[str, int], Stand], events: Sequence[asyncpg.R
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(wake.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for of Python 3.11 loses a cancellation that meets the wake-up
+            await wake.wait()
 
 
 def slice_of(bucket: int) -> int:

@@ -91,7 +91,8 @@ async def open_pool(url: str, *, size: int = 10) -> Pool:
 async def close(pool: Pool) -> None:
     """Closes the connections; what does not end soon is cut off, and Postgres rolls it back."""
     try:
-        await asyncio.wait_for(pool.close(), 2)
+        async with asyncio.timeout(2):
+            await pool.close()
     except TimeoutError:
         pool.terminate()
 

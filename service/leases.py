@@ -95,7 +95,8 @@ class Leases:
             await asyncio.gather(renewing, return_exceptions=True)
             self._leaving.discard(name)
             try:
-                await asyncio.wait_for(self.release(name), 2)
+                async with asyncio.timeout(2):
+                    await self.release(name)
             except Exception as error:
                 if not is_transient(error):
                     raise

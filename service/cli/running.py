@@ -57,7 +57,7 @@ def stopped() -> asyncio.Event:
 
 
 @main.command()
-@click.option("--rabbitmq", metavar="URL", help="This broker instead of a private one")
+@click.option("--rabbitmq", metavar="URL", help="This broker instead of a private one; none: without")
 @configured
 async def demo(settings: "Settings", rabbitmq: str | None) -> None:
     """The hub with sandbox marketplaces and a pretend 1C, so that something real is seen in a minute."""

@@ -104,7 +104,8 @@ class Publisher:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             try:
-                await asyncio.wait_for(connection.close(), 2)
+                async with asyncio.timeout(2):
+                    await connection.close()
             except BROKER_ERRORS as error:
                 logger.debug("closing the connection", error=str(error))
 
@@ -176,7 +177,8 @@ class Consumer:
                 for end in ends:
                     end.cancel()
         finally:
-            await asyncio.wait_for(connection.close(), 3)
+            async with asyncio.timeout(3):
+                await connection.close()
 
     async def _batch(
         self, inbox: asyncio.Queue[AbstractIncomingMessage], channel: AbstractChannel, *ends: "asyncio.Future[Any]"

@@ -25,7 +25,8 @@ async def checkup(url: str, partitions: int, sources: Sequence[str]) -> list[tup
         plugin = ", or enable rabbitmq_consistent_hash_exchange: partitions > 1 need it" if partitions > 1 else ""
         return [(False, f"{error}: delete what stands under that name once it is empty{plugin}")]
     finally:
-        await asyncio.wait_for(connection.close(), 3)
+        async with asyncio.timeout(3):
+            await connection.close()
 
 
 async def _looked_at(connection: AbstractConnection, partitions: int, sources: Sequence[str]) -> list[tuple[bool, str]]:

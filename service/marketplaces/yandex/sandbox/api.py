@@ -133,6 +133,8 @@ async def _done(
         return _refused(entry, refusal, headers)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return _answer(entry, 400, _error("BAD_REQUEST", f"Invalid request: {error!r}"), headers)
+    if entry.done:
+        market.changed()
     if fault == "broken":
         return _answer(entry, 500, _error("INTERNAL_ERROR", "Internal error"), headers)
     if fault == "lost":

@@ -1,6 +1,6 @@
 """The sandbox's truth: shops, orders, what buyers and Market itself do, faults and a journal of calls."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ class Faults:
     """How often Market fails, as shares of 1.
 
     `error`: 503 and nothing done. `broken`: done, and 500. `lost`: done, and no answer at all for `hang` seconds.
-    `limit`: 420. Reads fail by `error` and `limit` only.
+    `limit`: 420. Reads fail by `error` and `limit` only, and not at all where `reads` is False.
     """
 
     error: float = 0.0
@@ -29,9 +29,12 @@ class Faults:
     lost: float = 0.0
     limit: float = 0.0
     hang: float = 15.0
+    reads: bool = True
 
     def pick(self, random: Random, *, changes: bool) -> str | None:
         """The fault of this call, by name."""
+        if not (changes or self.reads):
+            return None
         roll = random.random()
         for name in ("error", "limit", "broken", "lost") if changes else ("error", "limit"):
             share: float = getattr(self, name)
@@ -59,22 +62,23 @@ class Market:
     """A Yandex Market of one cabinet.
 
     `shops` are campaigns and their models; `pace` is how long Market takes for each of its own moves, `patience` how
-    long an unanswered wish to cancel waits. `notifications` are what it wants to tell, for `notify` to send.
+    long an unanswered wish to cancel waits. `notifications` are what it wants to tell, for `notify` to send. `changed`
+    is called when orders have changed, before anybody is told: who keeps them keeps what others believe.
     """
 
     def __init__(
         self, shops: Mapping[int, str], *, business: int = 77001, api_key: str = "ACMA:sandbox:key", seed: int = 1,
         faults: Faults | None = None, pace: timedelta = timedelta(seconds=5), patience: timedelta = ANSWER_WITHIN,
-        first: int = 52_700_000_001,
+        first: int = 52_700_000_001, changed: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.shops, self.business, self.api_key = dict(shops), business, api_key
         self.random = Random(seed)  # noqa: S311 - chance, not secrets
         self.faults = faults or Faults()
-        self.pace, self.patience = pace, patience
+        self.pace, self.patience, self.changed = pace, patience, changed
         self.orders: dict[int, Order] = {}
         self.journal: list[Entry] = []
         self.notifications: list[tuple[int, Notification]] = []
-        self._next, self._next_return = first, 710_001
+        self.next_number, self.next_return = first, 710_001
 
     def options(self, campaign: int) -> dict[str, Any]:
         """What a channel of the hub needs to sell in this shop, besides `base_url`."""
@@ -85,8 +89,8 @@ class Market:
         status: str = "PROCESSING/STARTED", lines: list[goods.Line] | None = None,
     ) -> Order:  # fmt: skip
         """A buyer places an order; what is not said is left to chance."""
-        number, model = self._next, self.shops[campaign]
-        self._next += 1
+        number, model = self.next_number, self.shops[campaign]
+        self.next_number += 1
         now = datetime.now(UTC)
         needs_marks = model != "dbs" and self.random.random() < 0.25 if marked is None else marked
         chosen = lines if lines is not None else goods.lines(number, self.random, marked=needs_marks)
@@ -129,10 +133,10 @@ class Market:
         """One piece of the first line comes back."""
         line, now = next(line for line in order.lines if line.count), datetime.now(UTC)
         record = {
-            "id": self._next_return, "orderId": order.number, "creationDate": iso(now), "updateDate": iso(now),
+            "id": self.next_return, "orderId": order.number, "creationDate": iso(now), "updateDate": iso(now),
             "refundStatus": "WAITING_FOR_DECISION", "returnType": kind, "items": [{"shopSku": line.sku, "count": 1}],
         }  # fmt: skip
-        self._next_return += 1
+        self.next_return += 1
         order.returns.append(record)
         order.touch()
         told = {"returnId": record["id"], "returnType": kind, "createdAt": iso(now)}
@@ -155,6 +159,13 @@ class Market:
                 if step == "COURIER_ARRIVED_TO_SENDER":
                     order.code = order.code or f"{self.random.randrange(10_000):04d}"
                 self.move(order, *(("DELIVERED", step) if step == "DELIVERY_SERVICE_DELIVERED" else ("DELIVERY", step)))
+
+    def forget(self, keep: int) -> None:
+        """Lets go of calls and of ended orders, all but the newest so many of each."""
+        del self.journal[:-keep]
+        ended = [number for number, order in self.orders.items() if order.status not in OPEN]
+        for number in ended[:-keep]:
+            del self.orders[number]
 
     def matching(self, body: Mapping[str, Any]) -> Iterator[Order]:
         """The orders a read asks for, by number."""

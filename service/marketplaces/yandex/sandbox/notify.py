@@ -40,6 +40,8 @@ async def _keep_going(market: Market, hooks: Mapping[int, str], retry_seconds: f
         while True:
             market.work(datetime.now(UTC))
             told, market.notifications = market.notifications, []
+            if told:
+                market.changed()
             for campaign, notification in told:
                 if campaign in hooks:
                     url = f"{hooks[campaign].rstrip('/')}/notification"

@@ -1,0 +1,156 @@
+"""A pretend 1C of a shop chain: it works off every order the hub tells it of, through the public face alone.
+
+Its base is its memory, so after a restart it asks the hub's API which orders were left open, and goes on with them.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from service.demo.pace import Pace
+from service.demo.roads import Api, Event, Road
+from service.demo.script import STAGES, Placed, placed, script
+
+SOURCE: Final = "1c/demo"
+THINKS: Final = (2.0, 5.0)
+"""Seconds before a buyer's wish to cancel is answered."""
+
+NONSENSE: Final = (60.0, 180.0)
+"""Seconds between messages nobody can understand."""
+
+Ask = Callable[[str], str | None]
+
+
+class OneC:
+    """`models`: each channel's; `ask_courier`: the code a courier at the door says aloud, for an order's number."""
+
+    def __init__(
+        self, road: Road, api: Api, models: dict[str, str], zone: ZoneInfo, at: Pace, random: Random, ask_courier: Ask
+    ) -> None:
+        self._road, self._api, self._models, self._zone = road, api, models, zone
+        self._pace, self._random, self._ask_courier = at, random, ask_courier
+        self._known: set[str] = set()
+        self._over: set[str] = set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Works until cancelled; `ready` is called once the hub has answered."""
+        async with asyncio.TaskGroup() as self._group:
+            for order, stage in await self._left_open():
+                self._begin(order, stage)
+            ready()
+            self._group.create_task(self._talk_nonsense())
+            await self._road.listen(self._hear)
+
+    async def _left_open(self) -> list[tuple[Placed, str]]:
+        """Orders that had not ended when 1C was closed, and how far each was."""
+        found = []
+        for stage in STAGES[:-1]:
+            after: dict[str, str] = {}
+            while True:
+                page = await self._api.get("/v1/orders", stage=stage, limit="500", **after)
+                found += [(row["order"], row) for row in page["items"] if row["channel"] in self._models]
+                if page["next"] is None:
+                    break
+                after = {"after": page["next"]}
+        return [
+            (order, "" if row["document"] is None else row["stage"])
+            for key, row in dict(found).items()
+            if (order := await self._stored(key)) is not None
+        ]
+
+    async def _stored(self, key: str) -> Placed | None:
+        """The order as it was placed."""
+        history = await self._api.get(f"/v1/orders/{key}/history")
+        data = next((event["data"] for event in history["items"] if event["type"] == "order.placed"), None)
+        return self._placed(key, data) if data is not None else None
+
+    def _placed(self, key: str, data: Any) -> Placed:
+        return placed(key, self._models[key.partition("/")[0]], data)
+
+    async def _hear(self, event: Event) -> None:
+        """Takes one message: a new order is worked off, a wish answered, an end is an end.
+
+        A courier's code that Market did not take is for people: without it the goods do not leave the shop.
+        """
+        key, type = event["subject"], event["type"]
+        if key.partition("/")[0] not in self._models:
+            return
+        if type == "order.placed" and key not in self._known:
+            await self._greet(self._placed(key, event["data"]))
+        elif type == "order.cancelled" or (
+            type == "marketplace.refused" and event["data"].get("stage") == "handed_over"
+        ):
+            self._over.add(key)
+        elif type == "order.cancellation_requested" and key in self._known:
+            self._group.create_task(self._answer(key))
+        elif type == "order.returned" and key in self._known:
+            self._group.create_task(self._take_back(key, event["data"]))
+
+    async def _greet(self, order: Placed) -> None:
+        """A message may come again after 1C has closed: an order the hub knows to be further is not begun anew."""
+        row = await self._api.get(f"/v1/orders/{order.key}")
+        if row is None or row["document"] is None:
+            self._begin(order, "")
+
+    def _begin(self, order: Placed, stage: str) -> None:
+        self._known.add(order.key)
+        self._group.create_task(self._work(order, stage or None))
+
+    async def _work(self, order: Placed, after: str | None) -> None:
+        for mark in script(order, self._random, datetime.now(self._zone), after):
+            await asyncio.sleep(self._pace(mark.pause))
+            code = await self._code(order) if mark.code else {}
+            if order.key in self._over or code is None:
+                return
+            await self._tell(order.key, mark.type, {**mark.data, **code}, twice=mark.twice)
+            if mark.type == "order.cancelled":
+                return
+
+    async def _code(self, order: Placed) -> dict[str, str] | None:
+        """What the courier says when he comes; None where the order is over before."""
+        while order.key not in self._over:
+            code = self._ask_courier(order.key.rpartition("/")[2])
+            if code is not None:
+                return {"code": code, "courier": "Курьер Маркета"}
+            await asyncio.sleep(self._pace(1))
+        return None
+
+    async def _answer(self, key: str) -> None:
+        await asyncio.sleep(self._pace(self._random.uniform(*THINKS)))
+        if self._random.random() < 0.5:
+            self._over.add(key)
+            await self._tell(key, "order.cancellation_accepted", {})
+        else:
+            await self._tell(key, "order.cancellation_declined", {"reason": "in_delivery"})
+
+    async def _take_back(self, key: str, data: Any) -> None:
+        await asyncio.sleep(self._pace(self._random.uniform(*THINKS)))
+        lines = [{"sku": line["sku"], "quantity": line["quantity"]} for line in data.get("lines") or ()]
+        await self._tell(key, "order.returned", {"lines": lines})
+
+    async def _tell(self, key: str, type: str, data: dict[str, Any], *, twice: bool = False) -> None:
+        body = msgspec.json.encode({
+            "specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE, "type": type, "subject": key,
+            "time": datetime.now(self._zone).replace(tzinfo=None).isoformat(timespec="seconds"), "data": data,
+        })  # fmt: skip
+        for _ in range(2 if twice else 1):
+            await self._road.say(key, body)
+
+    async def _talk_nonsense(self) -> None:
+        """A developer tries something out in the shop's own base."""
+        while True:
+            await asyncio.sleep(self._pace(self._random.uniform(*NONSENSE)))
+            subject = self._random.choice([*sorted(self._known)[-20:], "ym-unknown/1"])
+            await self._road.say(subject, self._random.choice([
+                b'{"specversion": "1.0", "type": "order.confirmed", "subject": ',
+                msgspec.json.encode({"specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE,
+                                     "type": "order.registered", "subject": subject, "data": {}}),
+                msgspec.json.encode({"specversion": "1.0", "id": str(uuid.uuid4()), "source": SOURCE,
+                                     "type": "order.confirmed", "subject": "ym-unknown/1", "data": {}}),
+            ]))  # fmt: skip
