@@ -264,13 +264,15 @@ async def test_a_return_named_by_a_notification_is_read(market: Market, hub: Hub
 
 
 async def test_check_names_what_is_wrong(market: Market, hub: Hubs) -> None:
-    """Key, cabinet and model are told apart."""
+    """Key, shop, cabinet and model are told apart."""
     assert await hub(DBS).talk(hub(DBS).yandex.check()) == []
     market.shops[DBS], market.business = "fbs", 5
     ym = hub(DBS)
     ym.yandex._shop = type(ym.yandex._shop)(business=77001, campaign=DBS, model="dbs")
     wrong = await ym.talk(ym.yandex.check())
     assert [line.partition(":")[0] for line in wrong] == ["business_id", "model"]
+    ym.yandex._shop = type(ym.yandex._shop)(business=77001, campaign=999, model="dbs")
+    assert [line.partition(":")[0] for line in await ym.talk(ym.yandex.check())] == ["campaign_id"]
     market.api_key = "another"
     with pytest.raises(port.AnswerFailed, match="Api-Key token is invalid"):
         await ym.talk(ym.yandex.check())

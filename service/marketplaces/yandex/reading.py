@@ -91,8 +91,12 @@ def check(shop: Shop) -> Talk[list[str]]:
     given = {str(scope).lower().replace("_", "-") for scope in scopes} if isinstance(scopes, list) else set()
     if not given & _SCOPES:
         wrong.append("api_key may not change orders: give it «inventory-and-order-processing» in the cabinet")
-    told = _answer((yield Call("GET", f"/v2/campaigns/{shop.campaign}", resource="campaign")))
-    campaign = lenient.inside(told, "campaign")
+    campaign = yield from _campaign(shop)
+    if campaign is None:
+        return [
+            *wrong,
+            f"campaign_id: the key sees no shop {shop.campaign}: take the number from the cabinet's API page",
+        ]
     business = lenient.inside(campaign, "business", "id")
     if business is not None and str(business) != str(shop.business):
         wrong.append(f"business_id: the shop belongs to cabinet {business}, not {shop.business}: write that number")
@@ -103,6 +107,19 @@ def check(shop: Shop) -> Talk[list[str]]:
     if available not in (None, "AVAILABLE"):
         wrong.append(f"Market has switched the shop's API off ({available}): switch it on in the cabinet")
     return wrong
+
+
+def _campaign(shop: Shop) -> Talk[Any]:
+    """The shop among those the key sees; None where it is not."""
+    query = {"limit": "100"}
+    while True:
+        told = _answer((yield Call("GET", "/v2/campaigns", resource="campaigns", query=query, shared=True)))
+        campaigns = told.get("campaigns") or []
+        found = [one for one in campaigns if str(lenient.inside(one, "id")) == str(shop.campaign)]
+        token = lenient.inside(told, "paging", "nextPageToken")
+        if found or not token or not campaigns:
+            return found[0] if found else None
+        query = {**query, "pageToken": str(token)}
 
 
 def _pages(shop: Shop, filters: dict[str, Any]) -> Talk[list[bytes]]:

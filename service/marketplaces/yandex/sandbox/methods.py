@@ -128,12 +128,18 @@ def token(asked: Asked) -> Any:
     return {**_OK, "result": {"apiKey": {"name": name, "authScopes": ["INVENTORY_AND_ORDER_PROCESSING"]}}}
 
 
-def campaign(asked: Asked) -> Any:
-    number = int(asked.path["campaign"])
-    placement = "DBS" if asked.market.shops[number] == "dbs" else "FBS"
+def campaigns(asked: Asked) -> Any:
     business = {"id": asked.market.business, "name": "Песочница"}
-    shop = {"id": number, "domain": "Песочница", "business": business, "placementType": placement}
-    return {"campaign": {**shop, "apiAvailability": "AVAILABLE"}}
+    return {
+        "campaigns": [
+            {
+                "id": number, "domain": "Песочница", "business": business, "apiAvailability": "AVAILABLE",
+                "placementType": "DBS" if model == "dbs" else "FBS",
+            }
+            for number, model in asked.market.shops.items()
+        ],
+        "paging": {},
+    }  # fmt: skip
 
 
 def _set_status(asked: Asked, order: Order, wanted: str, substatus: str | None, real: str | None) -> None:
@@ -191,9 +197,9 @@ CALLS: tuple[tuple[str, str, str, Act], ...] = (
     ("GET", _SHOP + "/returns", "returns", returns),
     ("GET", _ORDER + "/returns/{which:[0-9]+}", "return", one_return),
     ("POST", "/v2/auth/token", "auth/token", token),
-    ("GET", _SHOP, "campaign", campaign),
+    ("GET", "/v2/campaigns", "campaigns", campaigns),
 )
 """Method, path, the limit it counts against, what it does."""
 
-READING = (orders, buyer, returns, one_return, token, campaign)
+READING = (orders, buyer, returns, one_return, token, campaigns)
 CHANGING = tuple(act for *_, act in CALLS if act not in READING)
