@@ -133,7 +133,7 @@ def at_market(report: Report, market: Market, hooks: Hooks, onec: OneC, shadow: 
 
 def in_hub(report: Report, found: Findings, market: Market, onec: OneC, shadow: bool) -> None:
     """The hub's side: orders, log, rejected, commands."""
-    report.add("hub: every order where it belongs", _stages(found, market, shadow))
+    report.add("hub: every order where it belongs", stages(found, market, shadow))
     report.add("hub: versions per order without gaps, positions without gaps", _numbering(found.log))
     report.add("hub: every order placed once", _placed_once(found.log, onec))
     report.add("hub: every message of 1C in the log exactly once", _in_log(found.log, onec))
@@ -149,7 +149,7 @@ def in_hub(report: Report, found: Findings, market: Market, onec: OneC, shadow: 
         report.add("shadow: every command for a marketplace withheld", sent)
 
 
-def _stages(found: Findings, market: Market, shadow: bool) -> Iterator[str]:
+def stages(found: Findings, market: Market, shadow: bool) -> Iterator[str]:
     for order in market.orders.values():
         scenario = order.scenario
         row = found.orders.get(scenario.key)

@@ -17,6 +17,7 @@ from .scenario import BUSINESS, CAMPAIGNS, CHANNELS
 from .servers import free_port
 
 HOOK_SECRET = "judge-hook-secret"
+POLL_SECONDS = 5
 STATUSES = {"Заказ подтвержден": "order.confirmed", "Выполнен": "order.completed", "У курьера": "order.handed_over"}
 
 
@@ -42,7 +43,8 @@ def config(folder: Path, places: Places, port: int) -> str:
     for model, campaign in CAMPAIGNS.items():
         parts.append(
             f'[channels.{CHANNELS[model]}]\nkind = "yandex"\nmodel = "{model}"\nmode = "{mode}"\n'
-            f'base_url = "{places.market}"\nhook_secret = "{HOOK_SECRET}"\npoll_seconds = 5\nbusiness_id = {BUSINESS}\n'
+            f'base_url = "{places.market}"\nhook_secret = "{HOOK_SECRET}"\n'
+            f"poll_seconds = {POLL_SECONDS}\nbusiness_id = {BUSINESS}\n"
             f'campaign_id = {campaign}\napi_key = "{places.api_key}"'
         )
     return "\n".join(parts) + "\n"

@@ -12,7 +12,7 @@ from random import Random
 from . import checks
 from .faults import CALM, Rates
 from .hooks import Hooks
-from .hub import Api, Hub, Places
+from .hub import POLL_SECONDS, Api, Hub, Places
 from .market import Market
 from .onec import OneC
 from .scenario import CHANNELS, scenario
@@ -250,6 +250,17 @@ async def _waiting(run: Run) -> bool:
 
 
 async def _read(run: Run) -> checks.Findings:
+    """What the hub says in the end; what the marketplace did last may be found by the next poll only."""
+    until = time.monotonic() + 3 * POLL_SECONDS
+    while True:
+        found = await _read_once(run)
+        unseen = list(checks.stages(found, run.market, run.plan.shadow))
+        if not unseen or time.monotonic() > until:
+            return found
+        await asyncio.sleep(1)
+
+
+async def _read_once(run: Run) -> checks.Findings:
     await run.hubs[0].ready()
     async with Api(run.hubs[0].url, run.token) as api:
         rows = {}
