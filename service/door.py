@@ -32,7 +32,8 @@ class Door:
     async def submit(self, messages: Sequence[Message], via: str) -> None:
         """Makes messages durable, in order per subject."""
         metrics.TAKEN.labels(via).inc(len(messages))
-        left = list(messages)
+        # The broker's client gives a message without an id one of its own, another one for each repeat.
+        left = [message.named() for message in messages]
         if self._publisher is not None and self._publisher.up:
             left = await self._published(left)
             if not left:

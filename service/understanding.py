@@ -29,7 +29,7 @@ def understand(message: Message | Unreadable, settings: Settings) -> NewEvent:
     if isinstance(message, Unreadable):
         raise message
     try:
-        return _event(order_key(message, settings), message, settings)
+        return _event(order_key(message, settings), message.named(), settings)
     except Unreadable as error:
         raise Unreadable(error.reason, error.detail, message.pointer(error.pointer)) from error
     except RecursionError as error:
@@ -78,7 +78,7 @@ def _event(order: str, message: Message, settings: Settings) -> NewEvent:
     digest = codec.digest(message.source, message.id, message.type, message.subject, message.data, message.time)
     document = (fact.document.id or "").casefold() or None if isinstance(fact, f.Registered) else None
     return NewEvent(
-        order=order, type=type, source=message.source, id=message.id or digest.hex()[:32], digest=digest, data=data,
+        order=order, type=type, source=message.source, id=message.id or "", digest=digest, data=data,
         actor=message.source, occurred_at=marks.moment(message.time, zone), document=document, body=message.body,
         personal=codec.encode(personal) if personal else None,
     )  # fmt: skip

@@ -17,8 +17,10 @@ import pytest_asyncio
 from aioresponses import aioresponses
 from hypothesis import settings
 
+from events.log import Log
+from service.database import Pool
 from service.embedded import EmbeddedPostgres, find_rabbitmq, start_postgres
-from tests.servers import Broker, Databases, named_broker, own_broker
+from tests.servers import BODY_KEY, Broker, Databases, named_broker, opened, own_broker
 
 NO_BROKER = "no RabbitMQ here"
 
@@ -73,6 +75,19 @@ async def database_url(databases: Databases) -> AsyncIterator[str]:
     url = await databases.create()
     yield url
     await databases.drop(url)
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """Connections with the hub's rights and no more."""
+    async with opened(database_url) as pool:
+        yield pool
+
+
+@pytest.fixture
+def log(pool: Pool) -> Log:
+    """The log of that database."""
+    return Log(pool, BODY_KEY)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -4,6 +4,8 @@ import json
 import os
 import urllib.request
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,20 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from service.database import migrate
+from service.database import Pool, close, migrate, open_pool
 from service.embedded import PrivateRabbitMQ, start_rabbitmq
+
+BODY_KEY = b"a key of raw bodies' hashes"
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Pool]:
+    """The hub's connections to a database."""
+    pool = await open_pool(url, size=6)
+    try:
+        yield pool
+    finally:
+        await close(pool)
 
 
 class Databases:

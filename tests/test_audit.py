@@ -9,10 +9,11 @@ import pytest_asyncio
 from events.log import Log
 from service.audit import Verdict, verify
 from service.database import Pool
-from tests.events.conftest import log, owner, pool
-from tests.events.said import BODY_KEY, new
+from tests.events.conftest import owner
+from tests.events.said import new
+from tests.servers import BODY_KEY
 
-__all__ = ["log", "owner", "pool"]  # fixtures
+__all__ = ["owner"]  # a fixture
 
 BATCHES = ((1, 2, 3, 4), (5, 6), (7, 8, 9, 10), (11,))
 """Positions of the log under test, append by append."""

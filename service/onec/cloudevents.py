@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from events import codec
 from events.codec import canonical, loads
 
 BATCH = "application/cloudevents-batch+json"
@@ -64,6 +65,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         event = {**self.extensions, "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}
         event |= {"subject": self.subject, "time": self.time, "data": self.data}
         return canonical({key: value for key, value in event.items() if value is not None})
+
+    def named(self) -> "Message":
+        """The event with an id: its own, or one that follows from everything it says, its time included."""
+        if self.id is not None:
+            return self
+        whole = codec.digest(self.source, None, self.type, self.subject, self.data, self.time)
+        return msgspec.structs.replace(self, id=whole.hex()[:32])
 
     def pointer(self, within: str) -> str:
         """A pointer into this event as one into the body it came in."""

@@ -17,7 +17,7 @@ from service.hub import Hub
 from service.people import with_people
 from service.web.keys import HUB, storage
 from service.web.problems import problem
-from service.web.schemas import History, OrderPage, OutboxPage, json
+from service.web.schemas import History, OutboxPage, Page, json
 
 MOST = 500
 MOST_EVENTS = 10_000
@@ -33,7 +33,7 @@ async def order_list(request: web.Request) -> web.StreamResponse:
             limit=_limit(query, 50, MOST),
         )  # fmt: skip
     kinds = kinds_of(request.app[HUB])
-    return json(OrderPage([orders.present(row, kinds) for row in found], after))
+    return json(Page([orders.present(row, kinds) for row in found], after))
 
 
 async def one_order(request: web.Request) -> web.StreamResponse:
@@ -89,7 +89,7 @@ async def command_list(request: web.Request) -> web.StreamResponse:
             storage(request).pool, state=query.get("state") or None, order=query.get("order") or None,
             after=query.get("after") or None, limit=_limit(query, 50, MOST),
         )  # fmt: skip
-    return json({"items": found, "next": after})
+    return json(Page(found, after))
 
 
 async def rejected_list(request: web.Request) -> web.StreamResponse:
@@ -98,14 +98,14 @@ async def rejected_list(request: web.Request) -> web.StreamResponse:
         found, after = await rejected.listed(
             storage(request).pool, request.query.get("after") or None, _limit(request.query, 50, MOST)
         )
-    return json({"items": found, "next": after})
+    return json(Page(found, after))
 
 
 async def projections(request: web.Request) -> web.StreamResponse:
     """`GET /v1/projections`."""
     place = storage(request)
     head = await place.log.head()
-    return json({"items": await follow.status(place.pool, list(PROJECTIONS.values()), head.position), "next": None})
+    return json(Page(await follow.status(place.pool, list(PROJECTIONS.values()), head.position), None))
 
 
 def order_key(request: web.Request) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
 from projections.commands.queries import CommandRow
@@ -13,6 +12,7 @@ from projections.orders.project import OrderRow
 from service.audit import EventJson
 from service.rejected import RejectedRow
 from service.web import acting, health, incoming, openapi, reading, schemas
+from service.web.schemas import Page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -20,27 +20,6 @@ READERS: Final = ("auditor", "operator")
 EVERYBODY: Final = ("onec", "auditor", "operator")
 OPEN: Final = None
 """For everybody, without a token."""
-
-
-class CommandPage(msgspec.Struct, frozen=True):
-    """Commands, newest first."""
-
-    items: list[CommandRow]
-    next: str | None
-
-
-class RejectedPage(msgspec.Struct, frozen=True):
-    """Messages nobody understood, newest first."""
-
-    items: list[RejectedRow]
-    next: str | None
-
-
-class ProjectionPage(msgspec.Struct, frozen=True):
-    """How projections stand."""
-
-    items: list[ProjectionStatus]
-    next: str | None
 
 
 @dataclass(frozen=True)
@@ -65,7 +44,7 @@ ROUTES: Final = (
           body=openapi.CLOUDEVENTS),
     Route("GET", "/v1/events", reading.events, READERS, EventJson, media="application/x-ndjson",
           query={"after": "a position; 0 or nothing for the beginning", "limit": "how many at most"}),
-    Route("GET", "/v1/orders", reading.order_list, READERS, schemas.OrderPage,
+    Route("GET", "/v1/orders", reading.order_list, READERS, Page[OrderRow],
           query={"stage": "a stage", "channel": "a channel", "attention": "`any` or a code",
                  "q": "part of a number, a document's number or an article", **PAGED}),
     Route("GET", "/v1/orders/{channel}/{number}", reading.one_order, READERS, OrderRow),
@@ -75,12 +54,12 @@ ROUTES: Final = (
           schemas.Done, 202),
     Route("GET", "/v1/outbox", reading.outbox_page, ("onec", "auditor", "operator"), schemas.OutboxPage,
           query={"after": "the `cursor` of the page before", "limit": "how many at most"}),
-    Route("GET", "/v1/rejected", reading.rejected_list, READERS, RejectedPage, query=PAGED),
+    Route("GET", "/v1/rejected", reading.rejected_list, READERS, Page[RejectedRow], query=PAGED),
     Route("POST", "/v1/rejected/{id}/resubmit", acting.resubmit, ("operator",), schemas.Done, 202),
-    Route("GET", "/v1/commands", reading.command_list, READERS, CommandPage,
+    Route("GET", "/v1/commands", reading.command_list, READERS, Page[CommandRow],
           query={"state": "a state; `failed` is refused or given_up", "order": "an order's key", **PAGED}),
     Route("POST", "/v1/commands/{id}/retry", acting.retry, ("operator",), schemas.Done, 202),
-    Route("GET", "/v1/projections", reading.projections, READERS, ProjectionPage),
+    Route("GET", "/v1/projections", reading.projections, READERS, Page[ProjectionStatus]),
     Route("POST", "/v1/projections/{name}/rebuild", acting.rebuild_projection, ("operator",), schemas.Done, 202),
     Route("GET", "/healthz", health.healthz, OPEN, schemas.Health),
     Route("GET", "/readyz", health.readyz, OPEN, schemas.Readiness),

@@ -1,12 +1,14 @@
 """The shapes of answers that are not somebody else's, and how they are written."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from projections.orders.project import OrderRow
 from service.audit import HistoryEvent
+
+T = TypeVar("T")
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 
@@ -23,10 +25,10 @@ class Done(msgspec.Struct, frozen=True):
     done: str
 
 
-class OrderPage(msgspec.Struct, frozen=True):
-    """Current orders, the last changed first."""
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """Part of a list; `next` is where to go on, null at the end."""
 
-    items: list[OrderRow]
+    items: list[T]
     next: str | None
 
 

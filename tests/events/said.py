@@ -7,7 +7,6 @@ from events import codec
 from events.order import facts as f
 from events.recorded import NewEvent, Rejected
 
-BODY_KEY = b"the key outside the database"
 AT = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 
 

@@ -9,7 +9,8 @@ from events.log import Log, LogUnavailable
 from events.recorded import NewEvent, Recorded
 from service.audit import verify
 from service.database import Pool
-from tests.events.said import BODY_KEY, new
+from tests.events.said import new
+from tests.servers import BODY_KEY
 
 WRITERS, BATCHES, SIZE = 8, 25, 8
 KILLS = 15

@@ -1,24 +1,10 @@
-"""A log of the test's own, and its intake."""
-
-from collections.abc import AsyncIterator
+"""An intake into a log of the test's own."""
 
 import pytest
 
 from events.log import Log
-from service.database import Pool
 from service.intake import Intake
-from tests.onec.making import KEY, SETTINGS, opened
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with opened(database_url) as pool:
-        yield pool
-
-
-@pytest.fixture
-def log(pool: Pool) -> Log:
-    return Log(pool, KEY)
+from tests.onec.making import SETTINGS
 
 
 @pytest.fixture

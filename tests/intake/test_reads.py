@@ -17,7 +17,8 @@ from service.intake import Intake
 from service.marketplaces.port import Notice, ReturnSeen, Seen
 from service.onec.cloudevents import Message
 from service.passing import notice_message, read_message
-from tests.onec.making import KEY, ORDER, SETTINGS, body, raw
+from tests.onec.making import ORDER, SETTINGS, body, raw
+from tests.servers import BODY_KEY
 
 CHANNEL, NUMBER = ORDER.split("/")
 T = datetime(2022, 11, 28, 6, tzinfo=UTC)
@@ -161,7 +162,7 @@ class Racing(Log):
 
 async def test_a_read_that_lost_a_race_is_taken_again(pool: Pool) -> None:
     """Appended at a version that is gone by now, it is compared anew: the order is placed once, the newer stands."""
-    log = Racing(pool, KEY)
+    log = Racing(pool, BODY_KEY)
     await Intake(log, SETTINGS).take_messages([passed(NEW)], "read")
     assert [e.type for e in await history(log)] == ["order.placed", "marketplace.seen", "marketplace.seen"]
     assert (await state(log)).status == "DELIVERY"

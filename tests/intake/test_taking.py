@@ -14,7 +14,8 @@ from service.database import Pool
 from service.intake import Intake
 from service.onec.cloudevents import STRUCTURED
 from tests.onec.gate import gated
-from tests.onec.making import KEY, ORDER, body, configured, one, opened, raw
+from tests.onec.making import ORDER, body, configured, one, raw
+from tests.servers import BODY_KEY, opened
 
 
 async def everything(log: Log) -> list[Recorded]:
@@ -173,7 +174,7 @@ async def test_a_long_detail_is_cut(intake: Intake, pool: Pool) -> None:
 async def test_postgres_away_decides_nothing(database_url: str, tmp_path: Any) -> None:
     """While Postgres is away `take` says so, rejects nothing, and the same batch is taken once it is back."""
     async with gated(database_url, tmp_path) as gate, opened(gate.url) as pool:
-        log = Log(pool, KEY)
+        log = Log(pool, BODY_KEY)
         intake = Intake(log, configured())
         await gate.shut()
         with pytest.raises(LogUnavailable):

@@ -1,13 +1,10 @@
 """What the tests of 1C's side share: a configuration, and messages as 1C writes them."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from events.recorded import NewEvent
-from service.database import Pool, close, open_pool
 from service.intake import Raw
 from service.onec.cloudevents import Message, Unreadable, read
 from service.settings import Settings, parse
@@ -74,17 +71,3 @@ def understood(raw: bytes, settings: Settings = SETTINGS, /, **envelope: str) ->
 def raw(content: bytes, via: str = "amqp", **envelope: str) -> Raw:
     """A message as it came."""
     return Raw(content, envelope, via)
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Pool]:
-    """The hub's connections to a database."""
-    pool = await open_pool(url, size=5)
-    try:
-        yield pool
-    finally:
-        await close(pool)
-
-
-KEY = b"k" * 32
-"""The key of hashes of raw bodies."""

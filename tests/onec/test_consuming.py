@@ -17,8 +17,8 @@ from service.onec.amqp import Consumer, dead_letters
 from service.onec.topology import DEAD_IN
 from tests.onec.broker import Rabbit, consuming, recorded, running, until
 from tests.onec.gate import gated
-from tests.onec.making import KEY, ORDER, SETTINGS, body, opened
-from tests.servers import Broker
+from tests.onec.making import ORDER, SETTINGS, body
+from tests.servers import BODY_KEY, Broker, opened
 
 QUEUE = "okno.in.0"
 
@@ -131,7 +131,7 @@ async def test_postgres_away(rabbit: Rabbit, amqp_url: str, database_url: str, t
         gated(amqp_url, tmp_path) as broker,
         opened(postgres.url) as pool,
     ):
-        log = Log(pool, KEY)
+        log = Log(pool, BODY_KEY)
         async with consuming(broker.url, log, Intake(log, SETTINGS).take):
             await rabbit.publish(ORDER, *numbered(2))
             await recorded(log, 2)

@@ -12,7 +12,8 @@ from service.intake import Intake
 from service.onec.cloudevents import STRUCTURED, Message
 from tests.onec.broker import Rabbit, consuming, publishing, recorded
 from tests.onec.gate import gated
-from tests.onec.making import KEY, ORDER, SETTINGS, body, one, opened
+from tests.onec.making import ORDER, SETTINGS, body, one
+from tests.servers import BODY_KEY, opened
 
 
 def messages(count: int, first: int = 0) -> list[Message]:
@@ -32,6 +33,25 @@ async def test_through_the_broker(rabbit: Rabbit, log: Log, intake: Intake, amqp
             events = await recorded(log, 21)
     assert [e.id for e in events] == [*(f"m{number}" for number in range(20)), "pretty"]
     assert await log.body(21) == pretty
+
+
+async def test_a_message_without_an_id_is_one_event_whichever_way_it_comes(
+    rabbit: Rabbit, log: Log, intake: Intake, amqp_url: str
+) -> None:
+    """Twice through the broker and once past it: the same message; another time makes another one."""
+    bare, later = one(body(id=None)), one(body(id=None, time="2022-11-28T11:00:00"))
+    async with publishing(amqp_url) as publisher:
+        door = Door(publisher)
+        door.intake = intake
+        for message in (bare, bare, later):
+            await door.submit([message], "http")
+        async with consuming(amqp_url, log, intake.take):
+            first, second = await recorded(log, 2)
+    past = Door(None)
+    past.intake = intake
+    await past.submit([bare], "http")
+    assert [e.id for e in await log.read(0)] == [first.id, second.id]
+    assert first.id != second.id
 
 
 async def test_without_a_broker(log: Log, intake: Intake) -> None:
@@ -91,7 +111,7 @@ async def test_neither(database_url: str, tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await door.submit(messages(1), "http")
     async with gated(database_url, tmp_path) as gate, opened(gate.url) as pool:
-        log = Log(pool, KEY)
+        log = Log(pool, BODY_KEY)
         door.intake = Intake(log, SETTINGS)
         await gate.shut()
         with pytest.raises(Unavailable):

@@ -26,7 +26,8 @@ from service.work import Work
 from tests.intake.test_reads import NEW, SHIPPED, passed
 from tests.onec.broker import Rabbit, publishing, running, until
 from tests.onec.gate import gated
-from tests.onec.making import KEY, ORDER, body, raw
+from tests.onec.making import ORDER, body, raw
+from tests.servers import BODY_KEY
 
 PLAN = Plan("ym-msk", {}, {})
 
@@ -121,7 +122,7 @@ async def test_a_death_between_publishing_and_recording(
 ) -> None:
     """The message goes out again under the same id, and its headers say that it is another attempt."""
     async with publishing(amqp_url) as publisher:
-        async with telling(Dying(pool, KEY), Work(pool, "dying"), publisher):
+        async with telling(Dying(pool, BODY_KEY), Work(pool, "dying"), publisher):
             first = await rabbit.take("okno.1c", 2)
         await pool.execute("UPDATE okno.dispatch SET leased_until = now() - interval '1 s'")  # its time has run out
         async with telling(log, Work(pool, "heir"), publisher):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.web.served import Served, served
+from tests.web.served import CHANNEL, Served, served
 
 
 @pytest_asyncio.fixture
 async def web(database_url: str, tmp_path: Path) -> AsyncIterator[Served]:
     """A hub's web server with one channel, `ym-msk`, and no broker."""
-    async with served(database_url, tmp_path) as made:
+    async with served(database_url, tmp_path, {"channels": {"ym-msk": CHANNEL}}) as made:
         yield made

@@ -12,13 +12,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from events.log import Log
 from projections.catalogue import PROJECTIONS
 from projections.follow import SLICES, Follower, begin
-from service import database, tokens
+from service import tokens
 from service.hub import Hub, Storage
 from service.intake import Intake
 from service.leases import Leases
 from service.settings import parse
 from service.web.server import application
 from service.work import Work
+from tests.servers import BODY_KEY, opened
 
 SECRET = "a-long-random-word-of-the-hook"
 CHANNEL = {
@@ -33,11 +34,15 @@ class Served:
         self.hub, self.storage, self.client = hub, storage, client
         self.tokens: dict[str, str] = {}
 
-    async def headers(self, role: str) -> dict[str, str]:
-        """The header of somebody with this role."""
+    async def token(self, role: str) -> str:
+        """The token of somebody with this role."""
         if role not in self.tokens:
             self.tokens[role] = await tokens.add(self.storage.pool, f"a-{role}", role)
-        return {"Authorization": f"Bearer {self.tokens[role]}"}
+        return self.tokens[role]
+
+    async def headers(self, role: str) -> dict[str, str]:
+        """The header of somebody with this role."""
+        return {"Authorization": f"Bearer {await self.token(role)}"}
 
     async def get(self, path: str, role: str = "auditor", **query: str) -> tuple[int, Any]:
         """A GET as a role; status and decoded JSON."""
@@ -64,16 +69,13 @@ class Served:
 
 
 @asynccontextmanager
-async def served(database_url: str, folder: Path, **channels: dict[str, Any]) -> AsyncIterator[Served]:
+async def served(database_url: str, folder: Path, config: dict[str, Any]) -> AsyncIterator[Served]:
     """Serves for as long as it is held."""
-    settings = parse({"channels": {"ym-msk": CHANNEL, **channels}}, folder)
-    pool = await database.open_pool(database_url, size=4)
-    try:
-        log = Log(pool, b"k" * 32)
+    settings = parse(config, folder)
+    async with opened(database_url) as pool:
+        log = Log(pool, BODY_KEY)
         hub = Hub(settings)
         hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
         hub.door.intake = Intake(log, settings)
         async with TestClient(TestServer(application(hub))) as client:
             yield Served(hub, hub.storage, client)
-    finally:
-        await pool.close()

@@ -1,29 +1,14 @@
-"""A hub's web server over a real database, and histories to fill it with."""
+"""Histories to fill a served hub with, and its pages as a browser gets them."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from aiohttp.test_utils import TestClient, TestServer
-
 from events.codec import command_id, encode
-from events.log import Log
 from events.order import facts as f
 from events.recorded import NewEvent, Rejected
-from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
-from service import tokens
-from service.database import Pool, open_pool
-from service.hub import Hub, Storage
-from service.leases import Leases
-from service.settings import parse
-from service.web.server import application
-from service.work import Work
+from tests.web.served import Served
 
 ONEC, MARKET, HUB = "1c/ut11", "channel/ym-msk", "okno"
 
@@ -40,16 +25,13 @@ CONFIG: dict[str, Any] = {
 LINES = (f.Line(sku="BOSCH-WAN24260OE", quantity=1, name="Washing machine", price=Decimal("38990.00")),)
 
 
-@dataclass
 class Shop:
-    """Appends facts, and serves what follows from them."""
+    """Appends facts, and looks at the pages of a served hub."""
 
-    pool: Pool
-    log: Log
-    client: "TestClient[Any, Any]"
-    follower: Follower
-    operator: str = ""
-    said: int = field(default=0)
+    def __init__(self, served: Served) -> None:
+        self.served, self.client = served, served.client
+        self.pool, self.log = served.storage.pool, served.storage.log
+        self.said = 0
 
     async def say(
         self, order: str, type: str, fact: f.Fact | bytes, source: str = ONEC, *, cause: int | None = None,
@@ -93,8 +75,7 @@ class Shop:
 
     async def settle(self) -> None:
         """Brings the projections up to the log."""
-        while await self.follower.step(set(range(SLICES))):
-            pass
+        await self.served.project()
 
     async def page(
         self, path: str, *, language: str = "en", role: str | None = "operator", status: int = 200, **headers: str
@@ -102,27 +83,8 @@ class Shop:
         """A page's text, as a browser gets it."""
         asked = {"Accept": "text/html", "Accept-Language": language} | headers
         if role is not None:
-            token = self.operator if role == "operator" else await tokens.add(self.pool, role, role)
-            asked["Cookie"] = f"okno_token={token}"
+            asked["Cookie"] = f"okno_token={await self.served.token(role)}"
         async with self.client.get(path, headers=asked, allow_redirects=False) as answer:
             text = await answer.text()
             assert status == answer.status, text
             return text
-
-
-@asynccontextmanager
-async def opened(url: str, config: dict[str, Any] | None = None) -> AsyncIterator[Shop]:
-    """A shop over a database."""
-    pool = await open_pool(url, size=4)
-    try:
-        log = Log(pool, b"key")
-        hub = Hub(parse(CONFIG if config is None else config, Path("var")))
-        hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
-        await begin(pool, list(PROJECTIONS.values()))
-        follower = Follower(pool, log, list(PROJECTIONS.values()), hub.owner)
-        async with TestClient(TestServer(application(hub))) as client:
-            shop = Shop(pool, log, client, follower)
-            shop.operator = await tokens.add(pool, "anna", "operator")
-            yield shop
-    finally:
-        await pool.close()

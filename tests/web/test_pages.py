@@ -3,21 +3,23 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from events.codec import encode
 from events.order import facts as f
-from tests.web.shop import HUB, LINES, MARKET, Shop, opened
+from tests.web.served import served
+from tests.web.shop import CONFIG, HUB, LINES, MARKET, Shop
 
 EVIL = '<script>alert("x")</script>'
 ESCAPED = "&lt;script&gt;"
 
 
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[Shop]:
-    async with opened(database_url) as shop:
-        yield shop
+async def shop(database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with served(database_url, tmp_path, CONFIG) as made:
+        yield Shop(made)
 
 
 def rows(page: str) -> list[str]:
@@ -151,12 +153,12 @@ async def test_a_refused_command_says_why_and_can_be_tried_again(shop: Shop) -> 
         assert f'hx-post="/v1/commands/{id}/retry"' in page
         assert "hx-post" not in await shop.page(path, role="auditor")
 
-    headers = {"Cookie": f"okno_token={shop.operator}", "Sec-Fetch-Site": "same-origin"}
+    headers = {"Cookie": f"okno_token={await shop.served.token('operator')}", "Sec-Fetch-Site": "same-origin"}
     async with shop.client.post(f"/v1/commands/{id}/retry", headers=headers) as answer:
         assert answer.status == 202
 
     page = await shop.page("/orders/ym-msk/48123456")
-    assert "Operator anna" in page
+    assert "Operator a-operator" in page
     assert "Asked to try again" in page
     assert "state-waiting" in page
     assert f"/v1/commands/{id}/retry" not in page
@@ -221,10 +223,10 @@ async def test_rejected_messages_are_shown_whole(shop: Shop) -> None:
     assert "Nothing was rejected" not in page
 
 
-async def test_an_empty_hub_says_what_to_do(database_url: str) -> None:
+async def test_an_empty_hub_says_what_to_do(database_url: str, tmp_path: Path) -> None:
     """Without orders the list says how to connect a marketplace and 1C, and how to look around first."""
-    async with opened(database_url, {}) as shop:
-        page = await shop.page("/")
+    async with served(database_url, tmp_path, {}) as made:
+        page = await Shop(made).page("/")
     for shown in ("No orders yet", "[channels.ym-msk]", "okno.in", "POST /v1/events", "okno demo"):
         assert shown in page
 
@@ -266,7 +268,9 @@ async def test_pages_run_no_foreign_code_and_are_not_kept(shop: Shop) -> None:
     """The policy allows this host only; no page has inline code or styles; nobody may frame or store one."""
     await refused(shop)
     for path in ("/", "/orders/ym-msk/48123456", "/commands", "/rejected"):
-        async with shop.client.get(path, headers={"Cookie": f"okno_token={shop.operator}"}) as answer:
+        async with shop.client.get(
+            path, headers={"Cookie": f"okno_token={await shop.served.token('operator')}"}
+        ) as answer:
             page, headers = await answer.text(), answer.headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
