@@ -30,7 +30,6 @@ from service import database, http_client
 from service.body_key import body_key
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
-from service.embedded import start_postgres
 from service.http_client import Account, ChannelClient
 from service.hub import Hub, Storage, plan_of
 from service.intake import Intake
@@ -59,7 +58,7 @@ Loop = tuple[str, Callable[[], Awaitable[object]]]
 async def run(settings: Settings, roles: frozenset[str], stop: asyncio.Event, ready: Callable[[str], None]) -> None:
     """Runs the hub until `stop` is set; `ready` is called with its address once it can take messages."""
     hub = Hub(settings, publisher=_publisher(settings))
-    async with asyncio.TaskGroup() as group, _web(hub, roles) as url:
+    async with _web(hub, roles) as url, asyncio.TaskGroup() as group:
         ended = group.create_task(stop.wait())
         tasks = [group.create_task(_work(hub, roles))]
         if hub.publisher is not None:
@@ -124,29 +123,21 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
 
 @asynccontextmanager
 async def _storage(hub: Hub) -> AsyncIterator[Storage]:
-    """Postgres, waited for: embedded where no other is named."""
+    """Postgres, waited for, and what stands on it."""
     settings = hub.settings
-    server = None if settings.postgres.url is not None else await start_postgres(settings.data_dir)
-    url = settings.postgres.url if server is None else server.url
-    assert url is not None
-    try:
+    async with database.server(settings.postgres.url, settings.data_dir) as url:
         pool = await database.wait_for_pool(url)
+        wakeups = Wakeups(url, hub.owner, {"grown": hub.grown, "told": hub.told})
+        listening = asyncio.create_task(forever("wakeups", wakeups.run))
         try:
-            wakeups = Wakeups(url, hub.owner, {"grown": hub.grown, "told": hub.told})
             log = Log(pool, body_key(settings.data_dir), hub.grown.set)
             hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
             hub.door.intake = Intake(log, settings)
-            listening = asyncio.create_task(forever("wakeups", wakeups.run))
-            try:
-                yield hub.storage
-            finally:
-                listening.cancel()
+            yield hub.storage
         finally:
             hub.storage, hub.door.intake = None, None
+            listening.cancel()
             await database.close(pool)
-    finally:
-        if server is not None:
-            await server.stop()
 
 
 def _intake(hub: Hub, storage: Storage, roles: frozenset[str]) -> list[Loop]:

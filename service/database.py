@@ -6,13 +6,17 @@ guards.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
 import structlog
 
 from events.log import LogUnavailable, is_transient
+from service.embedded import start_postgres
 
 logger = structlog.get_logger()
 
@@ -57,6 +61,19 @@ async def migrate(connection: asyncpg.Connection) -> list[str]:
     finally:
         await connection.execute(UNLOCK)
     return applied
+
+
+@asynccontextmanager
+async def server(url: str | None, data_dir: Path) -> AsyncIterator[str]:
+    """The URL of the database: the one named, else that of a server under `data_dir`, which runs at least as long."""
+    if url is not None:
+        yield url
+        return
+    embedded = await start_postgres(data_dir)
+    try:
+        yield embedded.url
+    finally:
+        await embedded.stop()
 
 
 async def connect(url: str) -> asyncpg.Connection:

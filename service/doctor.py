@@ -11,7 +11,6 @@ from projections import follow
 from projections.catalogue import PROJECTIONS
 from service import database, http_client, rejected
 from service.database import Pool
-from service.embedded import start_postgres
 from service.http_client import ChannelClient
 from service.marketplaces.port import CallFailed
 from service.onec.checkup import checkup
@@ -65,23 +64,22 @@ async def _checked(client: ChannelClient, channel: Channel) -> list[str]:
 
 
 async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
-    server = None if settings.postgres.url is not None else await start_postgres(settings.data_dir)
-    url = settings.postgres.url or (server.url if server is not None else "")
-    try:
-        pool = await database.open_pool(url, size=2)
-    except LogUnavailable as error:
-        yield Finding(False, "postgres", f"{error}: start it, or correct postgres.url")
-    except Exception as error:  # whatever Postgres says, it is what the operator must read
-        yield Finding(False, "postgres", f"{type(error).__name__}: {error}: correct postgres.url or the user's rights")
-    else:
+    async with database.server(settings.postgres.url, settings.data_dir) as url:
+        try:
+            pool = await database.open_pool(url, size=2)
+        except LogUnavailable as error:
+            yield Finding(False, "postgres", f"{error}: start it, or correct postgres.url")
+            return
+        except Exception as error:  # whatever Postgres says, it is what the operator must read
+            yield Finding(
+                False, "postgres", f"{type(error).__name__}: {error}: correct postgres.url or the user's rights"
+            )
+            return
         try:
             async for finding in _database(pool):
                 yield finding
         finally:
             await database.close(pool)
-    finally:
-        if server is not None:
-            await server.stop()
 
 
 async def _database(pool: Pool) -> AsyncIterator[Finding]:

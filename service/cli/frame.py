@@ -59,9 +59,8 @@ def load(config: Path | None) -> "Settings":
     if config is None and DEFAULT_CONFIG.exists():
         config = DEFAULT_CONFIG
     found = settings.load(config)
-    if config is None:
-        found = with_channels(found)
-    return msgspec.structs.replace(found, data_dir=writable_data_dir(found.data_dir))
+    found = msgspec.structs.replace(found, data_dir=writable_data_dir(found.data_dir))
+    return found if config is not None else with_channels(found)
 
 
 def _reported(run: Callable[[], None]) -> None:
@@ -122,27 +121,12 @@ async def opened(settings: "Settings") -> "AsyncIterator[tuple[Pool, Log]]":
     from service import database
     from service.body_key import body_key
 
-    async with server(settings) as url:
+    async with database.server(settings.postgres.url, settings.data_dir) as url:
         pool = await database.open_pool(url)
         try:
             yield pool, Log(pool, body_key(settings.data_dir))
         finally:
             await database.close(pool)
-
-
-@asynccontextmanager
-async def server(settings: "Settings") -> AsyncIterator[str]:
-    """The URL of the database's server; an embedded one runs at least as long."""
-    from service.embedded import start_postgres
-
-    if settings.postgres.url is not None:
-        yield settings.postgres.url
-        return
-    embedded = await start_postgres(settings.data_dir)
-    try:
-        yield embedded.url
-    finally:
-        await embedded.stop()
 
 
 def say(value: Any) -> None:

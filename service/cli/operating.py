@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from service.cli.frame import Wrong, configured, main, opened, say, server, table
+from service.cli.frame import Wrong, configured, main, opened, say, table
 from service.cli.looking import as_json
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def _rebuild(settings: "Settings", chosen: "list[Projection]", workers: in
     from service import database
     from service.cli.progress import bar
 
-    async with server(settings) as url, opened(settings) as (pool, log):
+    async with database.server(settings.postgres.url, settings.data_dir) as url, opened(settings) as (pool, log):
         for projection in chosen:
             with bar(projection.name, unit="of 256 parts") as progress:
                 connect = partial(database.open_pool, url, size=2)
@@ -142,7 +142,7 @@ async def migrate(settings: "Settings") -> None:
     """Brings the database's schema up to date."""
     from service import database
 
-    async with server(settings) as url:
+    async with database.server(settings.postgres.url, settings.data_dir) as url:
         connection = await database.connect(url)
         try:
             applied = await database.migrate(connection)

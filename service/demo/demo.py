@@ -8,8 +8,8 @@ lock says that no other demo runs here), Postgres, RabbitMQ, the hub, 1C.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -24,12 +24,13 @@ from service.demo.onec import OneC
 from service.demo.pace import pace
 from service.demo.roads import TIMEOUT, Api, OverHttp, OverRabbitMQ
 from service.demo.sandbox import Sandbox, opened
-from service.embedded import EmbeddedServerError, start_postgres, start_rabbitmq
+from service.embedded import EmbeddedServerError, start_rabbitmq
 from service.embedded.folders import free_port, port_is_free
 from service.loops import forever
 from service.onec import topology
 from service.onec.amqp import BROKER_ERRORS, connect
 from service.settings import Http, Postgres, RabbitMQ, Settings
+from service.web.server import AddressTaken
 
 NO_BROKER: Final = "none"
 """In the place of a broker's URL: work without one, as where no RabbitMQ is installed."""
@@ -52,30 +53,30 @@ async def show(settings: Settings, rabbitmq: str | None, stop: asyncio.Event, ec
     port = channels.SANDBOX_PORT if port_is_free(channels.SANDBOX_PORT) else 0
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(opened(settings.data_dir, port, pace()))
-        url = await stack.enter_async_context(_postgres(settings))
+        url = await stack.enter_async_context(database.server(settings.postgres.url, settings.data_dir))
         try:
             settings = await _with_broker(settings, rabbitmq, stop, stack, echo)
         except _StoppedError:
             return
         settings = channels.selling_at(settings, sandbox.url)
-        if not port_is_free(settings.http.port):
-            settings = msgspec.structs.replace(settings, http=Http(settings.http.host, free_port()))
-        sandbox.tell(Running(os.getpid(), sandbox.url, settings.http.port, settings.rabbitmq.url))
-        shown = _Shown(settings, sandbox, await _tokens(url), echo, beside=not own)
-        await shown.run(stop)
+        known = await _tokens(url)
+        for port in (settings.http.port, free_port()):
+            settings = msgspec.structs.replace(settings, http=Http(settings.http.host, port))
+            sandbox.tell(Running(os.getpid(), sandbox.url, port, settings.rabbitmq.url))
+            if await _listened(_Shown(settings, sandbox, known, echo, beside=not own).run(stop)):
+                return
+        raise EmbeddedServerError(f"ports {settings.http.port} and another one were taken meanwhile: start again")
 
 
-@asynccontextmanager
-async def _postgres(settings: Settings) -> AsyncIterator[str]:
-    """The log's server, there for as long as anything of the demo is."""
-    if settings.postgres.url is not None:
-        yield settings.postgres.url
-        return
-    server = await start_postgres(settings.data_dir)
+async def _listened(run: Coroutine[Any, Any, None]) -> bool:
+    """Runs the hub to its end; False where its port was taken."""
     try:
-        yield server.url
-    finally:
-        await server.stop()
+        await run
+    except ExceptionGroup as errors:
+        if errors.subgroup(AddressTaken) is None:
+            raise
+        return False
+    return True
 
 
 async def _tokens(url: str) -> dict[str, str]:

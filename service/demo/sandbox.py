@@ -42,13 +42,14 @@ class Sandbox:
 
     market: Market
     url: str
+    secret: str
     hooks: dict[int, str]
     tell: Callable[[Running], None]
 
     def notify(self, hub: str) -> None:
         """From now on Market's notifications go to the hub at this address."""
         for campaign, model in channels.SHOPS.items():
-            self.hooks[campaign] = f"{hub}/hooks/{channels.name(model)}/{channels.HOOK_SECRET}"
+            self.hooks[campaign] = f"{hub}/hooks/{channels.name(model)}/{self.secret}"
 
 
 async def serve(settings: Settings, port: int | None, stop: asyncio.Event, echo: Callable[[str], None]) -> None:
@@ -84,7 +85,7 @@ async def opened(data_dir: Path, port: int, at: Pace) -> AsyncIterator[Sandbox]:
             living = asyncio.create_task(buyers.live(market, random, at))
             try:
                 kept.tell(Running(os.getpid(), url))
-                yield Sandbox(market, url, hooks, kept.tell)
+                yield Sandbox(market, url, channels.hook_secret(data_dir), hooks, kept.tell)
             finally:
                 living.cancel()
         finally:

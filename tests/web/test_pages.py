@@ -268,9 +268,7 @@ async def test_pages_run_no_foreign_code_and_are_not_kept(shop: Shop) -> None:
     """The policy allows this host only; no page has inline code or styles; nobody may frame or store one."""
     await refused(shop)
     for path in ("/", "/orders/ym-msk/48123456", "/commands", "/rejected"):
-        async with shop.client.get(
-            path, headers={"Cookie": f"okno_token={await shop.served.token('operator')}"}
-        ) as answer:
+        async with shop.client.get(path, headers=await shop.served.headers("operator")) as answer:
             page, headers = await answer.text(), answer.headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
