@@ -201,5 +201,6 @@ class _Shown:
         if self._beside:
             newest = max(self._sandbox.market.orders.values(), key=lambda order: order.number)
             key = f"{channels.name(newest.model)}/{newest.number}"
-            self._echo(f"In another shell, same folder: okno replay {key} | okno events --follow | okno doctor")
+            okno = os.environ.get("OKNO_CALLED", "okno")
+            self._echo(f"In another shell, same folder: {okno} replay {key} | {okno} events --follow | {okno} doctor")
         self._echo("Ctrl-C ends it; the log stays, and the next start goes on.")
