@@ -31,7 +31,7 @@ SLICES = 8
 BATCH = 1000
 """Events a step looks at."""
 
-POLL = 0.5
+POLL = 1.0
 """Seconds between looks at the log when no signal comes."""
 
 # First rows of a projection nobody followed yet.

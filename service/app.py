@@ -42,6 +42,7 @@ from service.onec.teller import Teller
 from service.poller import Poller
 from service.reactor import Reactor
 from service.reader import Reader
+from service.sealing import publish_daily
 from service.settings import Settings
 from service.wakeups import Wakeups
 from service.web.server import serve
@@ -107,7 +108,8 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
                 loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe())))
             if "poll" in roles:
                 poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
-                loops += [(f"read/{name}", reader.run), (f"poll/{name}", poller.run)]
+                reads = partial(reader.run, hub.told.subscribe())
+                loops += [(f"read/{name}", reads), (f"poll/{name}", poller.run)]
         if "dispatch" in roles:
             teller = Teller(storage.log, storage.work, hub.publisher)
             loops.append(("tell", partial(teller.run, hub.told.subscribe())))
@@ -178,4 +180,5 @@ def _react(hub: Hub, storage: Storage) -> list[Loop]:
         ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
         ("projections", partial(follower.run, hub.grown.subscribe())),
         ("deadlines", deadlines.run),
+        ("seal", partial(publish_daily, storage.log)),
     ]

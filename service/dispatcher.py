@@ -38,7 +38,7 @@ logger = structlog.get_logger()
 LANES = 60
 """Lanes of a channel worked on at once; the calls themselves are limited by the channel's own number."""
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 PUT_ASIDE = timedelta(minutes=1)
 """How long a lane rests that met a bug: the others go on, and the log says where to look."""
 

@@ -1,6 +1,6 @@
 """What `/metrics` shows."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, Info
 
 CALLS = Counter("okno_marketplace_calls", "Calls to marketplaces", ("channel", "resource", "status"))
 CALL_SECONDS = Histogram(
@@ -18,3 +18,4 @@ WAITING = Gauge("okno_lanes_waiting", "Orders with commands waiting, by target",
 OLDEST = Gauge("okno_oldest_waiting_seconds", "Age of the oldest lane that is due, by target", ("target",))
 LOOP_FAILURES = Counter("okno_loop_failures", "Loops that failed unforeseen and were begun again", ("loop",))
 REJECTED = Gauge("okno_rejected", "Messages nobody understood, waiting for somebody to look")
+SEAL = Info("okno_head_seal", "The head seal as it was published last, once a day")

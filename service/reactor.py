@@ -29,7 +29,7 @@ from service.work import Expected, Work
 logger = structlog.get_logger()
 
 BATCH = 500
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 """How often the log is looked at without being woken: a lost wake-up costs this much."""
 
 NAME = "reactor"

@@ -19,12 +19,13 @@ from service.leases import Leases
 from service.marketplaces.port import CallFailed, ReturnSeen, Seen, Wanted
 from service.passing import read_message
 from service.settings import Channel
+from service.signals import wait
 from service.work import Work
 
 logger = structlog.get_logger()
 
 BATCH = 50
-POLL_SECONDS = 0.3
+POLL_SECONDS = 1.0
 HELD_SECONDS = 5.0
 MISSING_TRIES = 6
 """So often an order is looked for that the marketplace does not show, before polls are left to find it."""
@@ -51,13 +52,13 @@ class Reader:
         if found:
             await self._door.submit([read_message(self._channel.name, seen, began_at) for seen in found], "read")
 
-    async def run(self) -> None:
+    async def run(self, told: asyncio.Event) -> None:
         """Works off the reads that are due, until cancelled; one process per channel, by lease."""
         while True:
             async with self._leases.held(f"read/{self._channel.name}") as lost:
-                await self._run(lost)
+                await self._run(lost, told)
 
-    async def _run(self, lost: asyncio.Event) -> None:
+    async def _run(self, lost: asyncio.Event, told: asyncio.Event) -> None:
         while not lost.is_set():
             try:
                 due = await self._work.due_reads(self._channel.name, BATCH)
@@ -67,7 +68,7 @@ class Reader:
             except (LogUnavailable, Unavailable) as error:
                 logger.warning("reads wait", channel=self._channel.name, error=str(error))
                 await asyncio.sleep(1)
-            await asyncio.sleep(POLL_SECONDS)
+            await wait(told, POLL_SECONDS)
 
     async def _work_off(self, due: Sequence[DueRead]) -> None:
         """Reads many orders in one call; what went wrong before is read alone, so that it holds up no other one."""

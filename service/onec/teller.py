@@ -31,7 +31,7 @@ LANES = 200
 TIMEOUT = 10.0
 """Seconds the broker has to confirm a message; our own, since a publish can hang for ever."""
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 
 
 class Teller:
