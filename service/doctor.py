@@ -87,7 +87,7 @@ async def _database(pool: Pool) -> AsyncIterator[Finding]:
     head = await pool.fetchval("SELECT position FROM okno.head WHERE log_id = 0")
     yield Finding(int(version) >= 150_000, "postgres", f"version {int(version) // 10_000}, {head} events in the log")
     limited = await pool.fetchval("SELECT current_user = 'okno_hub'")
-    guard = "grants and trigger" if limited else "its trigger only: let the owner create roles, then okno migrate"
+    guard = "grants and trigger" if limited else "its trigger only, since the database's owner may not create roles"
     yield Finding(True, "log", f"append-only by {guard}")
     for status in await follow.status(pool, list(PROJECTIONS.values()), head):
         says = f"{status.rows} rows, {status.lag} events behind"

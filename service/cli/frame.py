@@ -26,6 +26,13 @@ T = TypeVar("T")
 DEFAULT_CONFIG = Path("okno.toml")
 
 
+REFUSALS = (
+    "InvalidPasswordError", "InvalidCatalogNameError", "InvalidAuthorizationSpecificationError",
+    "InsufficientPrivilegeError",
+)  # fmt: skip
+"""asyncpg's names for what an administrator of Postgres has to mend; by name, since importing it takes its time."""
+
+
 class Wrong(Exception):
     """Something was found wrong: one line, exit code 1."""
 
@@ -94,24 +101,18 @@ def _foreseen(error: Exception) -> bool:
     from service.settings import ConfigError
 
     known = (Wrong, ConfigError, LogUnavailable, Unavailable, EmbeddedServerError, NothingToDo)
-    names = (
-        "AddressTaken",
-        "InvalidPasswordError",
-        "InvalidCatalogNameError",
-        "InvalidAuthorizationSpecificationError",
-    )
-    return isinstance(error, known) or is_transient(error) or type(error).__name__ in names
+    return isinstance(error, known) or is_transient(error) or type(error).__name__ in ("AddressTaken", *REFUSALS)
 
 
 def _one_line(error: Exception) -> str:
     from events.log import LogUnavailable
 
     text = " ".join(str(error).split()) or type(error).__name__
-    return (
-        f"Postgres can't be reached ({text}): check postgres.url, or start it"
-        if isinstance(error, LogUnavailable)
-        else text
-    )
+    if isinstance(error, LogUnavailable):
+        return f"Postgres can't be reached ({text}): check postgres.url, or start it"
+    if type(error).__name__ in REFUSALS:
+        return f"Postgres refuses it ({text}): correct postgres.url, or the user's rights"
+    return text
 
 
 @asynccontextmanager
