@@ -49,8 +49,12 @@ class Reactor:
         """Reacts until cancelled; `wake` is set when the log has grown, `told` by us when there is something to do."""
         while True:
             async with self._leases.held(f"{NAME}/0") as lost:
+                refilled = False
                 while not lost.is_set():
                     try:
+                        if not refilled:
+                            await self._work.refill()
+                            refilled = True
                         busy = await self.step()
                     except LogUnavailable as error:
                         logger.warning("reactor waits for Postgres", error=str(error))

@@ -69,6 +69,7 @@ class ChannelKeys(msgspec.Struct, frozen=True):
     base_url: str | None = None
     hook_secret: str | None = None
     poll_seconds: float = 300
+    parallel: int | None = None
     give_up_after: str = "72h"
     deadline_warning: str = "1h"
     triggers: dict[str, list[str]] = {}
@@ -222,6 +223,8 @@ def _channel(name: str, table: Any, base: Path) -> Channel:
     except ValueError as error:
         raise ConfigError(f"{at}.{error}") from error
     _check_triggers(f"{at}.triggers", keys, marketplace)
+    if keys.parallel is not None:
+        marketplace.parallel = keys.parallel
     return Channel(
         name, keys.kind, keys.model, keys.mode == "live", keys.hook_secret, keys.poll_seconds,
         duration(keys.give_up_after, f"{at}.give_up_after"), duration(keys.deadline_warning, f"{at}.deadline_warning"),
@@ -238,6 +241,8 @@ def _check_channel(at: str, keys: ChannelKeys) -> None:
         raise ConfigError(f"{at}.base_url: {keys.base_url!r} must begin with https://")
     if keys.hook_secret is not None and not HOOK_SECRET.fullmatch(keys.hook_secret):
         raise ConfigError(f"{at}.hook_secret: must be 12 or more Latin letters, digits, '.', '_', '~' and '-'")
+    if keys.parallel is not None and not 1 <= keys.parallel <= 100:
+        raise ConfigError(f"{at}.parallel: {keys.parallel} is not within 1 to 100")
     if not 0 < keys.poll_seconds <= 86400:
         raise ConfigError(f"{at}.poll_seconds: {keys.poll_seconds:g} must be more than 0 and at most 86400")
 

@@ -37,6 +37,13 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) AS n(c, k, t, o)
 ON CONFLICT DO NOTHING
 """
 
+# Lanes of all commands that wait, as far as the projection knows: what was lost with the table comes back.
+REFILL = """
+INSERT INTO okno.dispatch (order_key, target, due_at)
+SELECT DISTINCT c.order_key, c.target, clock_timestamp() FROM okno.commands c WHERE c.state = 'waiting'
+ON CONFLICT DO NOTHING
+"""
+
 # Claims lanes of one target that are due and nobody works on; $5: those this process has in hand, lease or no lease.
 CLAIM = """
 UPDATE okno.dispatch AS d SET owner = $2, leased_until = clock_timestamp() + $3
@@ -149,6 +156,11 @@ class Work(Reads):
         if commands:
             columns = zip(*((c.command, c.order, c.target, c.read_first) for c in commands), strict=True)
             await connection.execute(EXPECT, *(list(column) for column in columns))
+
+    @waits
+    async def refill(self) -> None:
+        """Asks for a look at every lane in which something waits."""
+        await self._pool.execute(REFILL)
 
     @waits
     async def claim(self, target: str, limit: int, in_hand: Iterable[str] = ()) -> list[Lane]:

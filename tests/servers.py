@@ -13,6 +13,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 
+from events.log import Log
+from projections.catalogue import PROJECTIONS
+from projections.follow import SLICES, Follower, begin
 from service.database import Pool, close, migrate, open_pool
 from service.embedded import PrivateRabbitMQ, start_rabbitmq
 
@@ -27,6 +30,15 @@ async def opened(url: str) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await close(pool)
+
+
+async def project(pool: Pool, log: Log) -> None:
+    """Brings the projections up to the log."""
+    projections = list(PROJECTIONS.values())
+    await begin(pool, projections)
+    follower = Follower(pool, log, projections, "test")
+    while await follower.step(set(range(SLICES))):
+        pass
 
 
 class Databases:

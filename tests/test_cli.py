@@ -13,10 +13,9 @@ from events.codec import encode, own_event
 from events.log import Log
 from events.order import facts as f
 from events.recorded import NewEvent
-from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
 from service import database
 from service.cli import main
+from tests.servers import project
 
 ORDER = "ym-msk/48123456"
 Okno = Callable[..., Result]
@@ -68,8 +67,7 @@ async def filled(database_url: str, tmp_path: Path) -> None:
         own_event(ORDER, "command.requested", "c1", wanted, 2),
         own_event(ORDER, "command.refused", "c1/0/refused", outcome, 3),
     ])  # fmt: skip
-    await begin(pool, list(PROJECTIONS.values()))
-    await Follower(pool, log, list(PROJECTIONS.values()), "test").step(set(range(SLICES)))
+    await project(pool, log)
     await pool.close()
 
 

@@ -53,6 +53,12 @@ def test_a_channels_defaults() -> None:
     assert (ym.give_up_after, ym.deadline_warning) == (timedelta(hours=72), timedelta(hours=1))
 
 
+def test_how_many_calls_at_once_is_settable() -> None:
+    """The marketplace's own number, unless a channel's says otherwise."""
+    usual, own = (parse(channel(parallel=number), Path()).channels["ym"].marketplace.parallel for number in (None, 2))
+    assert (usual, own) == (4, 2)
+
+
 @pytest.mark.parametrize(
     ("tree", "path"),
     [
@@ -96,6 +102,8 @@ def test_a_channels_defaults() -> None:
         (channel(base_url="market"), "channels.ym.base_url"),
         (channel(business_id="1"), "channels.ym.business_id"),
         (channel(poll_seconds=0), "channels.ym.poll_seconds"),
+        (channel(parallel=0), "channels.ym.parallel"),
+        (channel(parallel="4"), "channels.ym.parallel"),
         (channel(poll_seconds=-5), "channels.ym.poll_seconds"),
         (channel(poll_seconds="300"), "channels.ym.poll_seconds"),
         (channel(give_up_after="soon"), "channels.ym.give_up_after"),

@@ -233,7 +233,7 @@ class Marketplace(Protocol):
     account: str  # whose key it is: channels with the same one share its limits and its outages
     steps: Mapping[str, Step]
     triggers: Mapping[str, Sequence[str]]  # the default trigger map of this model
-    parallel: int  # calls at once, over all of the channel
+    parallel: int  # calls at once, over all of the channel; the configuration may change it
     call_timeout: float  # seconds a call may take, all in all
     settle_seconds: float  # a read begun this long after a call shows what the call did, answered or not
     applied_seconds: float  # the same after a call that was answered well

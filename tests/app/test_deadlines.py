@@ -11,13 +11,12 @@ from events.codec import encode
 from events.log import Log
 from events.order import facts as f
 from events.recorded import NewEvent
-from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
 from service import database
 from service.database import Pool
 from service.deadlines import Deadlines
 from service.leases import Leases
 from service.settings import parse
+from tests.servers import project
 from tests.web.served import CHANNEL
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -47,9 +46,7 @@ class Watch:
         await self.log.append([
             NewEvent(order=ORDER, type=type, source=source, id=type, digest=digest, data=encode(fact), actor=source)
         ])  # fmt: skip
-        projections = list(PROJECTIONS.values())
-        await begin(self.pool, projections)
-        await Follower(self.pool, self.log, projections, "test").step(set(range(SLICES)))
+        await project(self.pool, self.log)
 
     async def said(self) -> int:
         """How often a deadline was said to be near."""

@@ -8,6 +8,7 @@ from service.marketplaces.port import Call
 from service.marketplaces.yandex.sandbox import Faults, Order
 from service.marketplaces.yandex.sandbox.market import Entry
 from tests.dispatch.shop import SETTLE, Process, Shop, key, until
+from tests.servers import project
 
 
 class Grave:
@@ -94,6 +95,23 @@ async def test_lost_tables(shop: Shop) -> None:
     assert (await shop.commands(order))["delivery"].message == "read back"
 
 
+async def test_lost_lanes_alone(shop: Shop) -> None:
+    """Only the lanes are emptied: the next reactor brings back every one in which something waits."""
+    hub = shop.process()
+    order = await shop.place(hub)
+    await shop.mark(order, "order.shipped")
+    await hub.react()
+    await project(shop.pool, shop.log)
+    await shop.admin("TRUNCATE okno.dispatch")
+    other = shop.process()
+    reacting = asyncio.create_task(other.reactor.run(asyncio.Event(), other.told))
+    other.start()
+    await shop.settled(other, order)
+    reacting.cancel()
+    await asyncio.gather(reacting, return_exceptions=True)
+    assert shop.done(order) == ["DELIVERY"]
+
+
 async def test_a_read_counts_only_when_the_attempt_has_settled(shop: Shop) -> None:
     """A call whose answer is lost is read back no sooner than it must have settled."""
     hub = shop.process()
@@ -165,7 +183,11 @@ async def test_a_lease_that_ran_out_sends_nothing(shop: Shop) -> None:
     await other.die()
     await shop.settled(hub, order)
     assert shop.done(order) == ["DELIVERY"]
-    assert key(order) not in hub.dispatcher._in_hand
+
+    async def let_go() -> bool:
+        return key(order) not in hub.dispatcher._in_hand
+
+    await until(let_go)
 
 
 async def test_a_lane_in_hand_is_not_claimed_again(shop: Shop) -> None:

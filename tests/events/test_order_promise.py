@@ -20,7 +20,8 @@ KILLS = 15
 SHOOT = """
 SELECT count(pg_terminate_backend(pid)) FROM (
     SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'okno' AND state = 'active' AND query LIKE '%append_batch%'
+    WHERE datname = current_database() AND application_name = 'okno' AND state = 'active'
+      AND query LIKE '%append_batch%'
     ORDER BY random() LIMIT 1) AS one
 """
 

@@ -10,8 +10,6 @@ import msgspec
 from aiohttp.test_utils import TestClient, TestServer
 
 from events.log import Log
-from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
 from service import tokens
 from service.hub import Hub, Storage
 from service.intake import Intake
@@ -19,7 +17,7 @@ from service.leases import Leases
 from service.settings import parse
 from service.web.server import application
 from service.work import Work
-from tests.servers import BODY_KEY, opened
+from tests.servers import BODY_KEY, opened, project
 
 SECRET = "a-long-random-word-of-the-hook"
 CHANNEL = {
@@ -61,11 +59,7 @@ class Served:
 
     async def project(self) -> None:
         """Brings the projections up to the log."""
-        projections = list(PROJECTIONS.values())
-        await begin(self.storage.pool, projections)
-        follower = Follower(self.storage.pool, self.storage.log, projections, "test")
-        while await follower.step(set(range(SLICES))):
-            pass
+        await project(self.storage.pool, self.storage.log)
 
 
 @asynccontextmanager
