@@ -95,9 +95,12 @@ class CancellationDeclined(Fact, frozen=True, kw_only=True):
 
 
 class Returned(Fact, frozen=True, kw_only=True):
+    """`asked`: the buyer only asks for it yet, or it came to nothing."""
+
     lines: tuple[Line, ...] | None = None
     id: str | None = None
     status: str | None = None
+    asked: bool = False
 
 
 class Status(Fact, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """What follows from a fact: steps at the marketplace, messages to 1C.
 
 Pure and idempotent: the same history asked twice wants the same commands, under the same ids; what was requested before
-is not wanted again, so that a refused step comes back only by `okno retry`. The trigger map is an argument, so that
+is not wanted again, so that a refused step comes back only by `okno retry`, or when 1C marks its stage again and says
+something else by it (the right code, the missing marks, another reason). The trigger map is an argument, so that
 "what if" can ask with another one; a changed map applies to later marks only.
 
 A mark asks for the steps of its own stage and of every stage between it and what was marked before: stages 1C skips are
@@ -14,7 +15,9 @@ of an order that is seen for the first time: else the first start would tell a m
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import zip_longest
 
 from events.codec import command_id, decode
 from events.order import facts as f
@@ -26,9 +29,18 @@ ONEC = "1c"
 """The target of messages to 1C."""
 
 
+ARCHIVE = timedelta(days=7)
+"""An order that is over when it is first seen, and was placed longer ago, is no news to 1C."""
+
+
 def always(_: OrderState) -> bool:
     """For every order."""
     return True
+
+
+def nothing(_: OrderState) -> object:
+    """A step that hands on nothing but its stage."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,8 @@ class Step:
 
     `applies`: whether it makes sense for this order. `moves`: it brings the order to its stage over there, so an order
     that is already as far counts as told. `needed`: later steps wait for it; a failed one that is not holds nobody up.
-    `announces`: 1C is told when the marketplace took it.
+    `announces`: 1C is told when the marketplace took it. `says`: what of 1C's words the step hands on; where a later
+    mark changes that, the step is wanted once more.
     """
 
     name: str
@@ -45,6 +58,7 @@ class Step:
     moves: bool = False
     needed: bool = True
     announces: bool = True
+    says: Callable[[OrderState], object] = nothing
 
 
 @dataclass(frozen=True)
@@ -76,13 +90,16 @@ class _Before:
     stage: str | None = None
     market_stage: str | None = None
     number: str | None = None
+    said: Mapping[str, object] = field(default_factory=dict)
 
 
 _NOTHING = _Before()
 
 
-def _before(state: OrderState) -> _Before:
-    return _Before(state.shop_stage, state.market_stage, state.document.number if state.document is not None else None)
+def _before(state: OrderState, plan: Plan) -> _Before:
+    number = state.document.number if state.document is not None else None
+    said = {name: step.says(state) for name, step in plan.steps.items() if step.says is not nothing}
+    return _Before(state.shop_stage, state.market_stage, number, said)
 
 
 def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> list[Request]:
@@ -95,13 +112,17 @@ def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) ->
     wanted: list[Request] = []
     state = OrderState(order=order)
     unlinked = False  # something was said under a document, and nobody has reacted to it
-    for event in history:
-        before = _before(state)
+    archived: str | None = None  # where an order stood that was over long before it was first seen
+    for event, following in zip_longest(history, history[1:]):
+        before = _before(state, plan) if event.position > after else _NOTHING
         evolve(state, event)
+        archived = archived or _archived(event, following)
         unlinked = unlinked or event.order != order
         linked = unlinked and event.type == "order.registered" and event.order == order
         unlinked = unlinked and not linked
         if event.position <= after:
+            continue
+        if archived is not None and state.shop_stage is None and event.type in _ARCHIVED.get(archived, _NO_NEWS):
             continue
         everything = linked or event.position == state.shown
         for request in _react(state, event, plan, before, everything=everything):
@@ -109,6 +130,22 @@ def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) ->
                 had.add(request.fact.command)
                 wanted.append(request)
     return wanted
+
+
+_NO_NEWS = ("order.placed", "order.changed", "marketplace.seen")
+_ARCHIVED = {"cancelled": (*_NO_NEWS, "order.cancelled")}
+"""What 1C is not told of an order that was over long ago, by where it stood."""
+
+
+def _archived(event: Recorded, following: Recorded | None) -> str | None:
+    """The stage of an order that is placed when its status, seen in the same read, says that it was over long ago."""
+    if event.type != "order.placed" or following is None or following.type != "marketplace.seen":
+        return None
+    placed, seen = decode(event), decode(following)
+    if not (isinstance(placed, f.Placed) and isinstance(seen, f.Seen)):
+        return None
+    over = seen.stage in ASIDE or rank(seen.stage) >= rank("delivered")
+    return seen.stage if over and event.recorded_at - (placed.placed_at or event.recorded_at) > ARCHIVE else None
 
 
 def _react(state: OrderState, cause: Recorded, plan: Plan, before: _Before, *, everything: bool) -> Iterator[Request]:
@@ -127,17 +164,21 @@ def _steps(state: OrderState, cause: Recorded, plan: Plan, before: _Before, *, e
         return
     if state.shop_cancelled is not None:
         if everything or cause.type == "order.cancelled":
-            yield from _triggered(state, plan, "cancelled", state.shop_cancelled.position)
+            first_said = everything or cause.position == state.shop_cancelled.position
+            position = state.shop_cancelled.position if first_said else cause.position
+            yield from _triggered(state, plan, "cancelled", position, before=before)
         return
     first = cause.position == state.shown
     there = rank(state.market_stage)
     number = state.document.number if state.document is not None else None
     if number and (everything or number != before.number) and not (first and there >= rank("shipped")):
         yield from _triggered(state, plan, "registered", cause.position, stage="placed")
-    yield from _path(state, cause, plan, _NOTHING if everything else before)
+    path = list(_path(state, cause, plan, replace(_NOTHING, said=before.said) if everything else before))
+    moved: list[Request] = []
     move = state.move if everything or cause.type == "order.rescheduled" else None
     if move is not None and not (first and there >= rank("delivered")):
-        yield from _triggered(state, plan, "rescheduled", move.position, once=False)
+        moved = list(_triggered(state, plan, "rescheduled", move.position, once=False))
+    yield from sorted([*path, *moved], key=lambda request: request.cause)  # as 1C said it: no date after the delivery
     if state.answer is not None and state.request is not None and (everything or cause.type in _ANSWERS):
         yield from _triggered(state, plan, "cancellation_answered", state.answer.position, once=False)
 
@@ -152,21 +193,24 @@ def _path(state: OrderState, cause: Recorded, plan: Plan, before: _Before) -> It
     for stage in PATH[1 : rank(state.shop_stage) + 1]:
         if rank(stage) <= rank(before.stage) and stage != marked:
             continue
-        mark = state.marks.get(stage) if stage != marked else None
-        position = mark.position if mark is not None else cause.position
-        for request in _triggered(state, plan, stage, position):
+        said = [mark.position for other, mark in state.marks.items() if rank(other) >= rank(stage)]
+        position = cause.position if stage == marked else min(said)
+        for request in _triggered(state, plan, stage, position, before=before):
             moves = plan.steps[request.fact.action].moves
             if not (moves and rank(stage) <= there) and not (first and rank(stage) < there):
                 yield request
 
 
 def _triggered(
-    state: OrderState, plan: Plan, trigger: str, cause: int, *, stage: str | None = None, once: bool = True
-) -> Iterator[Request]:
-    """The steps a trigger asks for that make sense for this order."""
+    state: OrderState, plan: Plan, trigger: str, cause: int, *,
+    stage: str | None = None, once: bool = True, before: _Before = _NOTHING,
+) -> Iterator[Request]:  # fmt: skip
+    """The steps a trigger asks for that make sense for this order; once each, as long as they say the same."""
     for step in plan.at(trigger):
         if step.applies(state):
             id = command_id(state.order, plan.channel, step.name, None if once else cause)
+            if id in state.commands and step.name in before.said and step.says(state) != before.said[step.name]:
+                id = command_id(state.order, plan.channel, step.name, cause)
             fact = f.CommandRequested(command=id, target=plan.channel, action=step.name, stage=stage or trigger)
             yield Request(fact, cause)
 

@@ -82,6 +82,7 @@ class Answer(msgspec.Struct, frozen=True):
 class OrderState(msgspec.Struct, kw_only=True):
     """Everything the hub knows of an order but personal data.
 
+    `coded`: the position of the mark that brought the courier's code last, 0 for none.
     `shown`: the position at which both the order and its status at the marketplace were known, 0 before; what 1C marks
     earlier waits for it.
     """
@@ -108,7 +109,7 @@ class OrderState(msgspec.Struct, kw_only=True):
     delivered_lines: tuple[f.Line, ...] | None = None
     boxes: int | None = None
     track: str | None = None
-    coded: bool = False
+    coded: int = 0
     keep_until: date | None = None
     receipt: f.Receipt | None = None
     shop_cancelled: Cancellation | None = None

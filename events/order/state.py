@@ -100,7 +100,7 @@ def _shipped(state: OrderState, event: Recorded, fact: f.Shipped) -> None:
 
 
 def _handed_over(state: OrderState, event: Recorded, fact: f.HandedOver) -> None:
-    state.coded = state.coded or fact.coded
+    state.coded = event.position if fact.coded else state.coded
 
 
 def _arrived(state: OrderState, event: Recorded, fact: f.Arrived) -> None:
@@ -121,7 +121,11 @@ def _cancelled(state: OrderState, event: Recorded, fact: f.Cancelled) -> None:
     if f.from_onec(event.source):
         if state.cancelled is None and max(rank(state.stage), rank(state.market_stage)) >= rank("delivered"):
             state.attend(event, "contradiction", "1C cancels an order that was delivered", "cancelled")
-        state.shop_cancelled = state.shop_cancelled or cancellation
+        if state.shop_cancelled is None:
+            state.shop_cancelled = cancellation
+        elif state.market_cancelled is None and fact.reason is not None:  # said again, for another reason
+            first = state.shop_cancelled
+            state.shop_cancelled = Cancellation(fact.by, fact.reason, first.at, first.position)
     else:
         if rank(state.shop_stage) >= rank("delivered"):
             message = "the marketplace cancelled an order that 1C says was delivered"
@@ -155,7 +159,8 @@ def _returned(state: OrderState, event: Recorded, fact: f.Returned) -> None:
     if fact.id is not None:
         state.returns = {**state.returns, fact.id: fact.status or ""}
     back, sold = (sum(line.quantity for line in lines or ()) for lines in (fact.lines, state.lines))
-    state.returned = state.returned or not fact.lines or back >= sold > 0
+    whole = back >= sold > 0 if fact.lines else fact.id is None
+    state.returned = state.returned or (whole and not fact.asked)
     _settle_deadlines(state)
 
 
@@ -189,7 +194,7 @@ def _seen(state: OrderState, event: Recorded, fact: f.Seen) -> None:
     if state.market_cancelled is not None and rank(fact.stage) >= 0:
         message = f"the marketplace shows {fact.status} after it cancelled the order"
         state.attend(event, "contradiction", message, fact.status)
-    state.status, state.market_stage = fact.status, fact.stage
+    state.status, state.market_stage = fact.status, fact.stage or state.market_stage
     state.seen_at, state.stamp = fact.began_at, fact.stamp
     if state.placed:
         state.shown = state.shown or event.position
@@ -207,6 +212,23 @@ def _command(state: OrderState, event: Recorded, fact: f.CommandRequested) -> No
         event.recorded_at, event.recorded_at, data=fact.data,
     )  # fmt: skip
     state.commands = {**state.commands, fact.command: command}
+    for one in state.commands.values():
+        _replaced(state, one)
+
+
+def _replaced(state: OrderState, command: Command) -> bool:
+    """Whether a failed command was asked for anew with other data: it calls nobody any more, and holds nothing up."""
+    newer = any(
+        c.position > command.position
+        and (c.target, c.action, c.stage) == (command.target, command.action, command.stage)
+        for c in state.commands.values()
+    )
+    if command.target == "1c" or command.state not in ("refused", "given_up") or not newer:
+        return False
+    command.state = "withdrawn"
+    state.settle("refused", command.id)
+    state.settle("given_up", command.id)
+    return True
 
 
 def _outcome(state: OrderState, event: Recorded, fact: f.CommandOutcome) -> None:
@@ -218,7 +240,7 @@ def _outcome(state: OrderState, event: Recorded, fact: f.CommandOutcome) -> None
     command.finished_at, command.outcome = event.recorded_at, event.position
     state.settle("refused", fact.command)
     state.settle("given_up", fact.command)
-    if command.state in ("refused", "given_up"):
+    if command.state in ("refused", "given_up") and not _replaced(state, command):
         what = fact.message or fact.code or "no reason given"
         state.attend(event, command.state, f"{command.action} to {command.target}: {what}", fact.command)
 

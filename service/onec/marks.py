@@ -23,7 +23,7 @@ HOURS = frozenset({("interval", "from"), ("interval", "to")})
 PRIVATE = frozenset({"courier", "comment", "code"})
 """Known fields that are not the log's to keep: a person's name, free text, the buyer's code."""
 
-NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status"}, "order.handed_over": {"coded"}}
+NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status", "asked"}, "order.handed_over": {"coded"}}
 """Fields of facts that 1C does not fill: a marketplace does, or they follow from what is private."""
 
 NEEDED = {

@@ -1,6 +1,7 @@
 """What follows from a fact: which steps the marketplace is asked for, and what 1C is told."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.events.given import (
     market,
     outcome,
     seen,
+    state,
     steps,
     then,
     told,
@@ -66,6 +68,13 @@ def test_marks_before_the_order_wait_for_it() -> None:
         ("pack", 2),
         ("new_date", 3),
     ]
+
+
+def test_a_date_moved_before_the_delivery_is_told_before_it() -> None:
+    """What waited for the order goes in the order 1C said it, skipped stages with the mark that passed them."""
+    early = (mark("assembled"), MOVED, mark("delivered"))
+    assert steps(history(*early, PLACED, OPEN)) == ["pack", "new_date", "ship", "hand_out"]
+    assert steps(history(mark("delivered"), mark("assembled"), MOVED, PLACED, OPEN))[:3] == ["pack", "ship", "hand_out"]
 
 
 def test_marks_under_a_document_count_once_it_is_linked() -> None:
@@ -216,3 +225,58 @@ def test_1c_is_told_once_when_the_marketplace_moves_by_itself() -> None:
     ours = carried_out(history(PLACED, OPEN, mark("shipped")))
     assert told(then(ours, seen("shipped")), len(ours)) == []
     assert told(history(PLACED, OPEN, seen("shipped", stale=True)), 2) == []
+
+
+SAYING = replace(PLAN, steps={**PLAN.steps, "ship": replace(PLAN.steps["ship"], says=lambda state: state.track)})
+
+
+def test_a_mark_that_says_something_else_asks_again() -> None:
+    """What the step hands on has changed, so it is a new command, once; the failed one calls and blocks no more."""
+    said = carried_out(history(PLACED, OPEN, mark("shipped", f.Shipped(track="A"))), SAYING)
+    refused = carried_out(then(said, outcome(said, "ship", "refused")), SAYING)
+    same = then(refused, mark("shipped", f.Shipped(track="A")), mark("shipped"))
+    assert steps(same, len(refused), SAYING) == []
+    other = then(refused, mark("shipped", f.Shipped(track="B")))
+    assert steps(other, len(refused), SAYING) == ["ship"]
+    asked_again = carried_out(other, SAYING)
+    assert steps(asked_again, 0, SAYING) == []
+    assert [c.state for c in state(asked_again).commands.values() if c.action == "ship"] == ["withdrawn", "waiting"]
+    assert attention(asked_again) == []
+
+
+def test_a_refusal_that_comes_after_the_new_words_blocks_nobody() -> None:
+    """The first command was on its way when 1C said something else: its refusal is told, and is not in the way."""
+    said = carried_out(history(PLACED, OPEN, mark("shipped", f.Shipped(track="A"))), SAYING)
+    first = outcome(said, "ship", "refused")
+    again = carried_out(then(said, mark("shipped", f.Shipped(track="B"))), SAYING)
+    late = then(again, first)
+    assert [c.state for c in state(late).commands.values() if c.action == "ship"] == ["withdrawn", "waiting"]
+    assert told(late, len(again)) == ["marketplace.refused"]
+
+
+def test_a_cancellation_for_another_reason_is_another_one() -> None:
+    """The marketplace refused the first reason; the second is asked for, and is the one that counts."""
+    plan = replace(PLAN, steps={**PLAN.steps, "cancel": replace(PLAN.steps["cancel"], says=lambda s: s.shop_cancelled)})
+    events = carried_out(history(PLACED, OPEN, SHOP_CANCELS), plan)
+    refused = carried_out(then(events, outcome(events, "cancel", "refused")), plan)
+    assert steps(then(refused, SHOP_CANCELS), len(refused), plan) == []
+    other = then(refused, mark("cancelled", f.Cancelled(by="customer", reason="unreachable")))
+    assert steps(other, len(refused), plan) == ["cancel"]
+    cancelled = state(other).shop_cancelled
+    assert cancelled is not None
+    assert (cancelled.by, cancelled.reason) == ("customer", "unreachable")
+
+
+@pytest.mark.parametrize("there", ["delivered", "cancelled", "returned"])
+def test_1c_is_not_told_of_orders_that_were_over_long_ago(there: str) -> None:
+    """An archive's order is not placed as if new, nor cancelled; a young one is told of, and one 1C knows too."""
+    old = PLACED._replace(fact=f.Placed(number="1", placed_at=START - timedelta(days=30)))
+    end = (MARKET_CANCELS,) if there == "cancelled" else ()
+    wanted = ["order.cancelled"] if end else []
+    assert told(history(old, seen(there), *end)) == []
+    known = told(history(REGISTERED, old, seen(there), *end))
+    assert [message for message in known if message != "order.changed"] == ["order.placed", *wanted]
+    young = PLACED._replace(fact=f.Placed(number="1", placed_at=START))
+    assert [m for m in told(history(young, seen(there), *end)) if m != "order.changed"] == ["order.placed", *wanted]
+    assert told(history(old, OPEN)) == ["order.placed"]
+    assert told(history(old, seen(there), market("returned", f.Returned(id="1"))))[-1:] == ["order.returned"]

@@ -78,6 +78,22 @@ def test_a_stale_read_changes_nothing() -> None:
     assert (found.status, found.market_stage) == ("SHIPPED", "shipped")
 
 
+def test_a_return_that_is_only_asked_for_ends_nothing() -> None:
+    """The buyer wants to give it back, or was refused: the order stands as it did until the goods or the money move."""
+    asked = market("returned", f.Returned(lines=LINES, id="1", status="RETURN/WAITING", asked=True))
+    wanted = history(PLACED, seen("delivered"), asked)
+    assert state(wanted).stage == "delivered"
+    assert state(then(wanted, market("returned", f.Returned(id="2", status="?")))).stage == "delivered", "of what?"
+    done = then(wanted, market("returned", f.Returned(lines=LINES, id="1", status="RETURN/REFUNDED")))
+    assert state(done).stage == "returned"
+
+
+def test_a_status_nobody_knows_takes_no_stage_away() -> None:
+    """A marketplace's new word says nothing of how far the order is: it is as far as it was."""
+    found = state(history(PLACED, seen("shipped"), seen(None, status="NEW_WORD")))
+    assert (found.status, found.market_stage, found.stage) == ("NEW_WORD", "shipped", "shipped")
+
+
 @pytest.mark.parametrize(
     ("said", "about"),
     [

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events.order import facts as f
+from events.order.shapes import Mark
 from events.order.state import Command, OrderState
 from service.marketplaces import port
 from service.marketplaces.yandex import answers, make
@@ -69,9 +70,11 @@ def test_answers_nobody_can_read(body: bytes) -> None:
 
 
 def test_an_error_in_a_good_answer() -> None:
-    """200 with status ERROR is a refusal."""
+    """200 with status ERROR is a refusal, judged by what it says like any other; an unknown one says what to do too."""
     body = b'{"status": "ERROR", "errors": [{"code": "BAD_REQUEST", "message": "no"}]}'
-    assert YANDEX.judge(job(), port.Reply(200, {}, body), NOW) == port.Refused("BAD_REQUEST", "no")
+    assert YANDEX.judge(job(), port.Reply(200, {}, body), NOW) == port.Refused("BAD_REQUEST", "no", answers.LOOK)
+    same = b'{"status": "ERROR", "errors": [{"code": "SAME_DELIVERY_DATES", "message": "the same"}]}'
+    assert YANDEX.judge(job("delivery_date"), port.Reply(200, {}, same), NOW) == port.Sent()
 
 
 def test_marking_codes_under_check() -> None:
@@ -81,6 +84,36 @@ def test_marking_codes_under_check() -> None:
     refused = judged(400, "STATUS_NOT_ALLOWED", "No permission to set status 'DELIVERED' for order '7' with status 'X'")
     assert isinstance(refused, port.Refused)
     assert not refused.final, "a read decides"
+
+
+def test_missing_codes_are_told_at_once() -> None:
+    """Market waits for codes 1C never sent, or for wrong ones: somebody must know, not after three days."""
+    valid = json.dumps({"errors": [{"code": "STATUS_NOT_ALLOWED", "message": "Order requires valid CIS"}]}).encode()
+    waiting = job("ready_to_ship")
+    waiting.state.lines = (f.Line(sku="A", quantity=2, id="11"),)
+    waiting.state.details = {"marking.11": "CIS"}
+    for marks, now, told in (
+        (("a",), NOW, True),
+        (("a", "b"), NOW, False),
+        (("a", "b"), NOW + timedelta(hours=2), True),
+    ):
+        waiting.state.assembled_lines = (f.Line(sku="A", quantity=2, marks=marks),)
+        outcome = YANDEX.judge(waiting, port.Reply(400, {}, valid), now)
+        assert isinstance(outcome, port.Refused) == told
+        assert not isinstance(outcome, port.Refused) or (outcome.final, outcome.hint) == (True, answers.CODES)
+
+
+@pytest.mark.parametrize("kind", ["completed", "delivered"])
+def test_the_day_of_a_stage_that_1c_skipped(kind: str) -> None:
+    """What was skipped was done by the time of the next mark, so a late one carries that day too."""
+    one = job("pickup" if kind == "delivered" else "delivered")
+    days = {"shipped": 5, "completed": 1, kind: 2}
+    one.state.marks = {stage: Mark(3, NOW - timedelta(days=ago)) for stage, ago in days.items()}
+    call = YANDEX.request(one, NOW)
+    assert isinstance(call, port.Call)
+    assert call.body["order"]["delivery"] == {"dates": {"realDeliveryDate": "2026-09-07"}}
+    one.state.marks = {kind: Mark(3, NOW + timedelta(days=2))}
+    assert YANDEX.batchable(one, NOW), "a mark from the future is today's"
 
 
 def test_known_refusals_are_known_by_their_words_too() -> None:

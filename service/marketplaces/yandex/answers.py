@@ -15,7 +15,13 @@ from typing import Any
 
 from service.marketplaces.port import Job, Later, Outcome, Refused, Reply, Sent, Unknown
 from service.marketplaces.yandex import lenient, limits, values, wire
+from service.marketplaces.yandex.outgoing import uncoded
 from service.marketplaces.yandex.statuses import written
+
+LOOK = "look at the order in Market's cabinet and put it right there; then: okno retry"
+CODES = "send order.assembled again with a right mark for every piece that needs one"
+CHECKING = timedelta(hours=1)
+"""Codes that are not found valid for so long are taken for wrong ones."""
 
 AGAIN = timedelta(minutes=2)
 """Marking codes are checked for minutes; an early READY_TO_SHIP is refused and asked again."""
@@ -40,7 +46,7 @@ KNOWN = (
     Known("SAME_DELIVERY_DATES", "delivery dates are the same", success=True),
     Known("CODE_ALREADY_ACCEPTED", "code.* already accepted", success=True),
     Known("CIS_VALIDATION_IN_PROGRESS_ERROR", "validation.*in progress", wait=True),
-    Known("TOO_FEW_CISES_FOR_ITEM", "too few cis", "send order.assembled with a mark for every piece", final=True),
+    Known("TOO_FEW_CISES_FOR_ITEM", "too few cis", CODES, final=True),
     Known("", "order requires valid", wait=True),
     Known("EDIT_COUNT_EXCEEDED", "number of edits of delivery dates",
           "Market lets no further moves: deliver in time, agree with the buyer in the chat, or cancel", final=True),
@@ -87,7 +93,7 @@ def judge(job: Job, reply: Reply, now: datetime) -> Outcome:
     """What the answer to a single call means."""
     told = lenient.body(reply.body)
     if reply.status == 200:
-        return _taken(told)
+        return _taken(job, told, now)
     code, message = failure(told)
     if reply.status in limits.TOO_MANY:
         return Later(message or "Market's limit is used up", until=limits.free_at(reply), limit=True)
@@ -117,12 +123,21 @@ def refusal(job: Job, code: str, message: str, now: datetime) -> Outcome:
         return _external_id(job, already[1].strip(), code, message)
     known = recognise(code, message)
     if known is None:
-        return Refused(code, message)
+        return Refused(code, message, LOOK)
     if known.success:
         return Sent()
     if known.wait:
-        return Later(message, until=now + AGAIN)
-    return Refused(code, message, known.hint, known.final)
+        return _wait(job, code, message, now)
+    return Refused(code, message, known.hint or LOOK, known.final)
+
+
+def _wait(job: Job, code: str, message: str, now: datetime) -> Outcome:
+    """Codes are under check over there; where 1C sent too few, or the check takes too long, a person is told."""
+    if lacking := uncoded(job.state):
+        return Refused(code, f"{message}; 1C sent too few marking codes for {', '.join(lacking)}", CODES, final=True)
+    if now - job.command.since > CHECKING:
+        return Refused(code, message, CODES, final=True)
+    return Later(message, until=now + AGAIN)
 
 
 def recognise(code: str | None, message: str) -> Known | None:
@@ -141,10 +156,10 @@ def failure(told: Any) -> tuple[str | None, str]:
     return next((row.code for row in rows if row.code), None), message
 
 
-def _taken(told: Any) -> Outcome:
+def _taken(job: Job, told: Any, now: datetime) -> Outcome:
     if lenient.inside(told, "status") == "ERROR":
         code, message = failure(told)
-        return Refused(code or "ERROR", message or "Market answers ERROR without a reason")
+        return refusal(job, code or "ERROR", message or "Market answers ERROR without a reason", now)
     verdict = lenient.inside(told, "result", "verificationResult")
     if verdict is not None and verdict != "ACCEPTED":
         left = lenient.inside(told, "result", "attemptsLeft")

@@ -8,6 +8,7 @@ from service.marketplaces.yandex import lenient, outgoing, values, wire
 from service.marketplaces.yandex.statuses import PACKED, reached
 
 _OPEN = ("PROCESSING", "DELIVERY", "PICKUP")
+NO_MORE = "nothing is left to be told; where it matters, put it right in Market's cabinet"
 _FINISHED = ("DELIVERED", "PARTIALLY_RETURNED", "RETURNED")
 
 
@@ -165,7 +166,7 @@ def _if(order: wire.Order, *allowed: str) -> Finding:
 
 
 def _late(order: wire.Order) -> Finding:
-    return Overtaken("too_late", f"the order is {order.status}/{order.substatus}: Market takes this no more")
+    return Overtaken("too_late", f"the order is {order.status}/{order.substatus}: Market takes this no more", NO_MORE)
 
 
 _FINDINGS: Mapping[str, Callable[[Job, wire.Order], Finding]] = {

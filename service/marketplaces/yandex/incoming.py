@@ -23,6 +23,12 @@ RETURN_HINT = "return:"
 
 _KINDS = {"DELIVERY": "courier", "PICKUP": "pickup", "POST": "post", "DIGITAL": "digital"}
 _CURRENCIES = {"RUR": "RUB"}
+_NOT_YET = (
+    "STARTED_BY_USER", "WAITING_FOR_DECISION", "DECISION_MADE", "PREMODERATION_DISPUTE",
+    "PREMODERATION_DECISION_WAITING", "PREMODERATION_DECISION_MADE", "PREMODERATION_SELECT_DELIVERY",
+    "REJECTED", "CANCELLED", "FAILED",
+)  # fmt: skip
+"""States of a refund in which the buyer still has the goods, as far as Market tells."""
 _DAY_END = time(23, 59, 59)
 
 
@@ -205,4 +211,6 @@ def return_seen(raw: bytes) -> ReturnSeen | None:
     lines = tuple(f.Line(sku=values.text(item.shop_sku) or "", quantity=values.whole(item.count)) for item in items)
     states = (found.return_type, found.refund_status, found.shipment_status)
     status = "/".join(state for state in states if state)
-    return ReturnSeen(str(found.order_id), f.Returned(lines=lines or None, id=str(found.id), status=status), raw)
+    asked = found.return_type != "UNREDEEMED" and found.refund_status in _NOT_YET
+    fact = f.Returned(lines=lines or None, id=str(found.id), status=status, asked=asked)
+    return ReturnSeen(str(found.order_id), fact, raw)

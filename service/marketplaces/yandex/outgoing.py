@@ -25,6 +25,7 @@ STATUS = {
 BATCH_LIMIT = 30
 
 _CANCEL_REASONS = {"customer_changed_mind": "USER_CHANGED_MIND", "unreachable": "USER_UNREACHABLE"}
+REQUIRED = ("CIS", "UIN")
 _MARKS = {"CIS": "cis", "CIS_OPTIONAL": "cis", "UIN": "uin", "RNPT": "rnpt", "GTD": "gtd"}
 
 
@@ -71,10 +72,11 @@ def request_batch(jobs: Sequence[Job], campaign: int) -> Call:
 
 def real_date(job: Job, now: datetime) -> date | None:
     """The day a delivery was really made, where that is not today; never before the order was placed."""
-    mark = job.state.marks.get({"delivered": "delivered", "pickup": "arrived"}.get(job.command.action, ""))
-    if mark is None:
+    stage = {"delivered": "delivered", "pickup": "arrived"}.get(job.command.action)
+    times = [mark.at for marked, mark in job.state.marks.items() if stage and rank(marked) >= rank(stage)]
+    if not times:
         return None
-    today, done = _moscow(now), _moscow(mark.at)
+    today, done = _moscow(now), _moscow(min(times))
     if job.state.placed_at is not None:
         done = max(done, _moscow(job.state.placed_at))
     return done if done < today else None
@@ -107,6 +109,17 @@ def instances(state: OrderState) -> dict[str, list[dict[str, str]]]:
     return out
 
 
+def uncoded(state: OrderState) -> list[str]:
+    """The skus that need a marking code for each piece and have too few of 1C's."""
+    found, left = instances(state), kept(state)
+    needs = {line.id: state.details.get(f"marking.{line.id}", "").partition(",")[0] for line in state.lines}
+    return [
+        line.sku
+        for line in state.lines
+        if needs[line.id] in REQUIRED and len(found.get(line.id or "", ())) < left.get(line.id or "", 0)
+    ]
+
+
 def _status(job: Job, on: Occasion) -> Body:
     order: dict[str, Any] = dict(STATUS[job.command.action])
     done = real_date(job, on.now)
@@ -124,11 +137,24 @@ def _items(job: Job, _: Occasion) -> Body | Refused:
     left = kept(job.state)
     if "" in left:
         return _no_line_ids()
+    if (unlike := _unlike(job.state)) is not None:
+        return unlike
     if not any(left.values()):
         hint = "an order without goods is cancelled, not cut: send order.cancelled from 1C"
         return Refused("nothing_left", "1C confirmed none of the ordered goods", hint, final=True)
     items = [{"id": int(line), "count": count} for line, count in left.items()]
     return {"items": items, "reason": "PARTNER_REQUESTED_REMOVE"}
+
+
+def _unlike(state: OrderState) -> Refused | None:
+    """What is taken out is gone for good: not where 1C may only call it by another sku."""
+    ours, theirs = pieces(state.lines), pieces(state.confirmed_lines)
+    unnamed, unknown = sorted(set(ours) - set(theirs)), sorted(sku for sku in set(theirs) - set(ours) if theirs[sku])
+    if not unnamed or not unknown or not any(theirs[sku] for sku in ours):
+        return None
+    what = f"1C confirmed {', '.join(unknown)}, which the order does not have, and does not name {', '.join(unnamed)}"
+    hint = "send order.confirmed again with the order's own skus; for goods that are not there write quantity 0"
+    return Refused("unknown_sku", what, hint, final=True)
 
 
 def _identifiers(job: Job, _: Occasion) -> Body | Refused:
@@ -143,6 +169,8 @@ def _boxes(job: Job, _: Occasion) -> Body | Refused:
     left = kept(job.state)
     if "" in left:
         return _no_line_ids()
+    if fewer(job.state) and (unlike := _unlike(job.state)) is not None:
+        return unlike
     if not any(left.values()):
         hint = "send order.cancelled from 1C"
         return Refused("nothing_left", "1C confirmed none of the ordered goods", hint, final=True)
@@ -172,8 +200,7 @@ def _delivery_date(job: Job, _: Occasion) -> Body | Refused:
 
 
 def _verify_eac(job: Job, _: Occasion) -> Body | Refused:
-    mark = job.state.marks.get("handed_over")
-    personal = job.personal.get(mark.position) if mark is not None else None
+    personal = job.personal.get(job.state.coded)
     code = personal.get("code") if isinstance(personal, Mapping) else None
     if not code:
         hint = "put the courier's code into order.handed_over as `code`; without codes set triggers.handed_over = []"

@@ -30,19 +30,43 @@ def marked(state: OrderState) -> bool:
     return any(line.marks for line in state.assembled_lines or ())
 
 
+def packed(state: OrderState) -> object:
+    """What 1C says of the packing: boxes, and the codes of each sku."""
+    codes = [(line.sku.strip(), line.marks) for line in state.assembled_lines or () if line.marks]
+    return state.boxes or 1, sorted(codes)
+
+
+def _why(state: OrderState) -> object:
+    """By whom and why the shop cancels."""
+    why = state.shop_cancelled
+    return (why.by, why.reason) if why is not None else None
+
+
+def _uncoded(state: OrderState) -> bool:
+    """Whether there is a courier's code and Market has not taken one."""
+    taken = any(c.action == "verify_eac" and c.state == "done" for c in state.commands.values())
+    return bool(state.coded) and not taken
+
+
 def _pickup(state: OrderState) -> bool:
     return state.delivery.type == "pickup"
 
 
 EXTERNAL_ID = Step("external_id", needed=False, announces=False)
-CANCEL = Step("cancel")
+CANCEL = Step("cancel", says=_why)
 
 DBS = (
     EXTERNAL_ID,
-    Step("items", applies=fewer),
-    Step("identifiers", applies=marked, needed=False, announces=False),
+    Step("items", applies=fewer, says=lambda state: pieces(state.confirmed_lines)),
+    Step("identifiers", applies=marked, needed=False, announces=False, says=packed),
     Step("delivery", moves=True),
-    Step("track", applies=lambda state: state.track is not None, needed=False, announces=False),
+    Step(
+        "track",
+        applies=lambda state: state.track is not None,
+        needed=False,
+        announces=False,
+        says=lambda state: state.track,
+    ),
     Step("pickup", applies=_pickup, moves=True),
     Step("storage_limit", applies=lambda state: _pickup(state) and state.keep_until is not None, needed=False),
     Step("delivered", moves=True),
@@ -52,11 +76,11 @@ DBS = (
 )
 FBS = (
     EXTERNAL_ID,
-    Step("boxes", applies=lambda state: rank(state.market_stage) < rank("assembled"), announces=False),
-    Step("ready_to_ship", moves=True),
+    Step("boxes", applies=lambda state: rank(state.market_stage) < rank("assembled"), announces=False, says=packed),
+    Step("ready_to_ship", moves=True, says=packed),
     CANCEL,
 )
-EXPRESS = (*FBS, Step("verify_eac", applies=lambda state: state.coded, needed=False))
+EXPRESS = (*FBS, Step("verify_eac", applies=_uncoded, needed=False, says=lambda state: state.coded))
 
 STEPS: Mapping[str, Mapping[str, Step]] = {
     model: {step.name: step for step in steps} for model, steps in (("dbs", DBS), ("fbs", FBS), ("express", EXPRESS))
