@@ -51,7 +51,7 @@ from service.work import Work
 logger = structlog.get_logger()
 
 ROLES: Final = ("intake", "react", "dispatch", "poll", "web")
-DRAIN_SECONDS: Final = 6.0
+DRAIN_SECONDS: Final = 4.0
 
 Loop = tuple[str, Callable[[], Awaitable[object]]]
 
@@ -60,16 +60,14 @@ async def run(settings: Settings, roles: frozenset[str], stop: asyncio.Event, re
     """Runs the hub until `stop` is set; `ready` is called with its address once it can take messages."""
     hub = Hub(settings, publisher=_publisher(settings))
     async with _web(hub, roles) as url, asyncio.TaskGroup() as group:
-        ended = group.create_task(stop.wait())
-        tasks = [group.create_task(_work(hub, roles))]
-        if hub.publisher is not None:
+        tasks = [group.create_task(_announce(hub, url, ready)), group.create_task(_work(hub, roles))]
+        if hub.publisher is not None:  # the last to end: what is brought to its end passes on what it saw
             tasks.append(group.create_task(forever("publisher", hub.publisher.run)))
-        tasks.append(group.create_task(_announce(hub, url, ready)))
-        await ended
+        await stop.wait()
         logger.info("ending")
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+            await asyncio.wait([task])
 
 
 def _publisher(settings: Settings) -> Publisher | None:

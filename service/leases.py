@@ -18,6 +18,10 @@ logger = structlog.get_logger()
 SECONDS = 6.0
 """How long a lease holds unless renewed, every quarter of it: what a dead process's successor waits."""
 
+OWN = 0.8
+"""The part of that in which a process that can't renew still counts a lease as its own: it stops before the others may
+begin."""
+
 # Takes a lease that is free, run out or one's own; no row back: somebody else has it.
 TAKE = """
 INSERT INTO okno.leases (name, owner, leased_until) VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -78,7 +82,9 @@ class Leases:
         `share_of`: how many of its kind there are, to be shared out among the living processes: none takes more than
         its share, and one that has more, because another process came, lets the surplus go.
         """
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 if await self._takes(name, share_of):
                     break
@@ -87,7 +93,7 @@ class Leases:
                     raise
             await asyncio.sleep(SECONDS / 10)
         lost = asyncio.Event()
-        renewing = asyncio.create_task(self._renew(name, lost, share_of))
+        renewing = asyncio.create_task(self._renew(name, lost, share_of, began + SECONDS * OWN))
         try:
             yield lost
         finally:
@@ -117,11 +123,11 @@ class Leases:
             self._leaving.add(name)
             return True
 
-    async def _renew(self, name: str, lost: asyncio.Event, share_of: int) -> None:
+    async def _renew(self, name: str, lost: asyncio.Event, share_of: int, until: float) -> None:
+        """Renews until the lease is lost; `until`, by this process's clock, it is surely still ours."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + SECONDS * 0.8
         while True:
-            await asyncio.sleep(SECONDS / 4)
+            await asyncio.sleep(max(min(SECONDS / 4, until - loop.time()), 0))
             began = loop.time()
             try:
                 # Not wait_for: that of Python 3.11 loses a cancellation that meets the answer.
@@ -133,15 +139,15 @@ class Leases:
                     return
             except Exception as error:
                 if not is_transient(error):
-                    raise
-                if loop.time() < until:
+                    logger.exception("lease can't be renewed", name=name)
+                elif loop.time() < until:
                     continue
                 kept = False
             if not kept:
                 logger.warning("lease lost", name=name)
                 lost.set()
                 return
-            until = began + SECONDS * 0.8
+            until = began + SECONDS * OWN
 
 
 def _kind(name: str) -> str:

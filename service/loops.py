@@ -28,7 +28,11 @@ async def forever(name: str, run: Callable[[], Awaitable[object]]) -> None:
         try:
             await run()
             failures = 0
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            # A cancellation that is not ours: a client's closed connection ends in one. No loop may die of it unseen.
             metrics.LOOP_FAILURES.labels(name).inc()
             logger.exception("loop failed, beginning it again", loop=name, error=repr(error))
             failures = failures + 1 if clock.time() - began < GOOD_SECONDS else 0

@@ -86,12 +86,15 @@ class Reader:
         wanted = [Wanted(r.order.partition("/")[2], r.order in new, r.hints) for r in due]
         try:
             found = await self.see(wanted)
-        except Held:
+        except (Held, LogUnavailable, Unavailable):
             raise
         except CallFailed as error:
             logger.info("read failed", channel=self._channel.name, error=str(error))
-            tries = max(read.attempts for read in due)
-            await self._work.later_reads([r.order for r in due], min(backoff.delay(tries + 1, 0.5), 60))
+            await self._put_off(due)
+            return
+        except Exception:  # a bug one order's data bring out
+            logger.exception("what was read is not understood", channel=self._channel.name)
+            await self._put_off(due)
             return
         missing = [
             r for r in due if r.order.partition("/")[2] not in found and r.order in new and r.attempts < MISSING_TRIES
@@ -99,3 +102,7 @@ class Reader:
         await self._work.done_reads([r for r in due if r not in missing])
         for read in missing:
             await self._work.later_reads([read.order], backoff.delay(read.attempts + 2, 0.5))
+
+    async def _put_off(self, due: Sequence[DueRead]) -> None:
+        tries = max(read.attempts for read in due)
+        await self._work.later_reads([read.order for read in due], min(backoff.delay(tries + 1, 0.5), 60))

@@ -26,6 +26,10 @@ logger = structlog.get_logger()
 
 PREFETCH = 1000
 BATCH = 500
+BATCH_BYTES = 16 * 1024 * 1024
+"""A batch takes no further message once it holds so much: Postgres ends the connection over a statement of 1 GB, and
+the same batch would come again for ever."""
+
 SETUP_SECONDS = 20.0
 IDLE_CHECK = 20.0
 """Seconds of silence after which the queue is asked whether it still knows its consumer."""
@@ -127,6 +131,12 @@ class Publisher:
                 await target.publish(message, key, mandatory=True)
         except BROKER_ERRORS as error:
             raise BrokerUnavailable(f"{type_name(error)}: {error}") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # aiormq's word to whoever waits on a connection that we close: it is not the caller that ends.
+            raise BrokerUnavailable("the connection to RabbitMQ was closed") from error
 
 
 def type_name(error: BaseException) -> str:
@@ -196,8 +206,10 @@ class Consumer:
             else:
                 coming.cancel()
                 await self._still_known(channel)
-        while len(batch) < BATCH and not inbox.empty():
+        size = len(batch[0].body)
+        while len(batch) < BATCH and size < BATCH_BYTES and not inbox.empty():
             batch.append(inbox.get_nowait())
+            size += len(batch[-1].body)
         return batch
 
     async def _still_known(self, channel: AbstractChannel) -> None:

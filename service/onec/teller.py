@@ -32,6 +32,8 @@ TIMEOUT = 10.0
 """Seconds the broker has to confirm a message; our own, since a publish can hang for ever."""
 
 POLL_SECONDS = 1.0
+PUT_ASIDE = timedelta(minutes=1)
+"""How long an order rests whose messages meet a bug: all others are told."""
 
 
 class Teller:
@@ -69,36 +71,46 @@ class Teller:
             await self._work.forget([e.id.partition("/")[0] for e in done])
             metrics.OUTCOMES.labels(ONEC, "done").inc(len(done))
         for lane, (_, failed) in zip(lanes, results, strict=True):
-            if failed is None:
-                await self._work.release(ONEC, lane, None, idle=True)
-            else:
-                due = datetime.now(UTC) + timedelta(seconds=backoff.delay(min(failed, 4), 0.5))
-                await self._work.release(ONEC, lane, due, idle=False)
+            due = datetime.now(UTC) + failed if failed is not None else None
+            await self._work.release(ONEC, lane, due, idle=due is None)
 
     async def _lane(
         self, order: str, history: Sequence[Recorded], attempts: dict[str, int]
-    ) -> tuple[list[NewEvent], int | None]:
-        """Publishes one order's messages in turn; the outcomes, and after how many tries the first one failed."""
+    ) -> tuple[list[NewEvent], timedelta | None]:
+        """One order's messages; what befalls them is no other order's matter. The outcomes, and when to try again."""
+        done: list[NewEvent] = []
+        try:
+            return done, await self._publish_all(order, history, attempts, done)
+        except LogUnavailable as error:
+            logger.warning("messages to 1C wait for Postgres", order=order, error=str(error))
+            return done, timedelta(seconds=1)
+        except Exception:
+            logger.exception("1C can't be told", order=order)
+            return done, PUT_ASIDE
+
+    async def _publish_all(
+        self, order: str, history: Sequence[Recorded], attempts: dict[str, int], done: list[NewEvent]
+    ) -> timedelta | None:
+        """Publishes one order's messages in turn and adds their outcomes; when to try again the one that failed."""
         state = fold(order, history)
         by_position = {event.position: event for event in history}
         waiting = state.waiting(ONEC)
         personal = await self._log.personal(order) if waiting and self._publisher is not None else {}
-        done: list[NewEvent] = []
         for command in waiting:
             tries = attempts.get(command.id, 0) + 1
             if self._publisher is not None:
                 body = _body(command, state, by_position, personal)
                 if order not in await self._work.begin(ONEC, [(command.id, order)]):
-                    return done, tries  # somebody else tells this order by now
+                    return _pause(tries)  # somebody else tells this order by now
                 try:
                     await self._publish(state.channel, command, body, tries)
                 except BrokerUnavailable as error:
                     logger.info("message to 1C not confirmed", order=order, type=command.action, error=str(error))
-                    return done, tries
+                    return _pause(tries)
             fact = f.CommandOutcome(command=command.id, attempts=tries)
             id = f"{command.id}/{command.rounds}/done"
             done.append(own_event(order, "command.done", id, fact, command.position))
-        return done, None
+        return None
 
     async def _publish(self, channel: str, command: Command, body: bytes, attempt: int) -> None:
         assert self._publisher is not None
@@ -106,6 +118,10 @@ class Teller:
             OUT, f"{channel}.{command.action}", body, id=command.id, type=command.action,
             headers={"version": command.version, "attempt": attempt}, timeout=TIMEOUT,
         )  # fmt: skip
+
+
+def _pause(tries: int) -> timedelta:
+    return timedelta(seconds=backoff.delay(min(tries, 4), 0.5))
 
 
 def _body(

@@ -122,3 +122,25 @@ async def test_an_open_circuit_burns_no_read(shop: Shop) -> None:
     assert await shop.pool.fetchval("SELECT attempts FROM okno.reads") == 0
     await read_all(hub)
     assert (await shop.state(order)).placed
+
+
+async def test_a_bug_one_orders_data_bring_out_holds_up_no_other_read(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adapter that fails unforeseen fails the batch once; after that the others are read without the culprit."""
+    hub = shop.process()
+    poison, *orders = [shop.market.place(shop.campaign) for _ in range(3)]
+    read = shop.channel.marketplace.read
+
+    def broken(wanted: list[object]) -> object:
+        if any(str(poison.number) in repr(one) for one in wanted):
+            raise KeyError("items")
+        return read(wanted)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(shop.channel.marketplace, "read", broken)
+    await hub.work.ask_reads([(key(order), 0.0, "") for order in (poison, *orders)])
+    await read_all(hub)
+    await shop.pool.execute("UPDATE okno.reads SET due_at = now()")
+    await hub.reader._work_off(await hub.work.due_reads("ym", 50))
+    assert [(await shop.state(order)).placed for order in orders] == [True] * 2
+    assert [row["order_key"] for row in await shop.pool.fetch("SELECT order_key FROM okno.reads")] == [key(poison)]
