@@ -3,6 +3,8 @@
 If the process dies after the append, the reactor does the rest; before it, nothing was decided.
 """
 
+from typing import Final
+
 from events.codec import own_event
 from events.log import Log
 from events.order import facts as f
@@ -10,16 +12,23 @@ from events.order.state import fold
 from projections.commands import queries
 from service.database import Pool
 
+STATES: Final = ("waiting", "sending", "done", "refused", "given_up", "withdrawn", "withheld", "failed")
+"""What commands can be asked for by; `failed` is refused or given up."""
+
 
 class NothingToDo(Exception):
     """There is no such thing, or it needs nobody; the message says which."""
+
+
+class NoSuchCommand(NothingToDo):
+    """Nobody ever asked for a command with this id."""
 
 
 async def retry(log: Log, pool: Pool, command: str, actor: str) -> None:
     """Brings a refused or given-up command back."""
     row = await queries.one(pool, command)
     if row is None:
-        raise NothingToDo(f"there is no command {command}")
+        raise NoSuchCommand(f"there is no command {command}: `okno commands` shows them")
     state = fold(row.order, (await log.histories([row.order]))[row.order])
     found = state.commands.get(command)
     if found is None or found.state not in ("refused", "given_up"):

@@ -34,8 +34,11 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
     position = 0
     if after:
         known, _, place = after.partition("-")
-        position = asking.position(place) or 0
-        if int(known) != epoch:
+        try:
+            life, position = asking.position(known), asking.position(place) or 0
+        except ValueError as error:
+            raise ValueError(f"{after[:40]!r} is no cursor: pass `cursor` of the page before as it came") from error
+        if life != epoch:
             raise CursorExpired(f"{epoch}-0")
     requests: list[tuple[Recorded, f.CommandRequested]] = []
     while len(requests) < limit:

@@ -1,6 +1,6 @@
 """Messages nobody understood: a list to look at, and another try once the cause is gone."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -39,8 +39,7 @@ class StillRejected(Exception):
 @waits
 async def listed(pool: Pool, after: str | None = None, limit: int = 50) -> tuple[list[RejectedRow], str | None]:
     """Rejected messages, newest first, and the cursor of the next page; `ValueError` for a cursor that is none."""
-    moment, _, id = (after or "").partition("_")
-    at = datetime.fromisoformat(moment) if moment else None
+    at, id = _place(after) if after else (None, "")
     found = await pool.fetch(LISTED, at, id, limit + 1)
     rows = [
         RejectedRow(
@@ -50,6 +49,14 @@ async def listed(pool: Pool, after: str | None = None, limit: int = 50) -> tuple
         for row in found[:limit]
     ]  # fmt: skip
     return rows, f"{rows[-1].received_at.isoformat()}_{rows[-1].id}" if len(found) > limit else None
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    moment, _, id = cursor.partition("_")
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC), id
+    except (ValueError, OverflowError) as error:  # no time, or one before the first or after the last there is
+        raise ValueError(f"{cursor[:40]!r} is no cursor: pass `next` of the page before as it came") from error
 
 
 @waits

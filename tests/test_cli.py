@@ -194,3 +194,14 @@ def test_a_missing_configuration_and_a_missing_postgres_are_one_line(tmp_path: P
     path.write_text('[postgres]\nurl = "postgresql://okno@127.0.0.1:9/okno"')
     result = CliRunner().invoke(main, ["events", "--config", str(path)])
     assert (result.exit_code, result.stderr.count("\n"), "postgres.url" in result.stderr) == (1, 1, True)
+
+
+def test_what_no_log_holds_is_used_wrongly(okno: Okno) -> None:
+    """A misspelt state does not read as "nothing is stuck"; a position past all positions has no trace."""
+    for words in (
+        ("commands", "--state", "stuck"),
+        ("events", "--after", "9" * 23),
+        ("replay", ORDER, "--version", "0"),
+    ):
+        result = okno(*words)
+        assert (words, result.exit_code) == (words, 2), result.output

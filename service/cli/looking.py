@@ -34,7 +34,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="JSON, stable")
 @main.command()
 @click.argument("order")
 @click.option("--at", type=Moment(), help="State by when things occurred")
-@click.option("--version", type=int, help="State after this version of the order")
+@click.option("--version", type=click.IntRange(min=1), help="State after this version of the order")
 @click.option("--known-at", type=Moment(), help="State by when things were recorded")
 @as_json
 @configured
@@ -50,7 +50,10 @@ async def replay(
     async with opened(settings) as (_, log):
         found = await audit.replay(log, order, at=at, version=version, known_at=known_at)
     if not found.events:
-        raise Wrong(f"no events of {order}: an order is named as CHANNEL/NUMBER, `okno events` shows what there is")
+        then = " by then" if at or known_at else ""
+        raise Wrong(
+            f"no events of {order}{then}: an order is named as CHANNEL/NUMBER, `okno events` shows what there is"
+        )
     kinds = {name: (channel.kind, channel.model) for name, channel in settings.channels.items()}
     found = type(found)(found.events, present(found.state, kinds) if found.state is not None else None)
     if as_json:
@@ -86,7 +89,7 @@ def _time(moment: datetime) -> str:
 
 
 @main.command()
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Position to begin behind")
+@click.option("--after", type=click.IntRange(0, 2**63 - 1), default=0, help="Position to begin behind")
 @click.option("--follow", is_flag=True, help="Go on with what is appended")
 @as_json
 @configured
@@ -142,7 +145,10 @@ async def verify(settings: "Settings", as_json: bool) -> None:
 async def commands(settings: "Settings", state: str | None, order: str | None, limit: int, as_json: bool) -> None:
     """What must still be done or told, and why it is stuck."""
     from projections.commands import queries
+    from service.operators import STATES
 
+    if state is not None and state not in STATES:
+        raise click.UsageError(f"--state {state!r}: there are {', '.join(STATES)}")
     async with opened(settings) as (pool, _):
         rows, after = await queries.listed(pool, state=state, order=order, limit=limit)
     if as_json:

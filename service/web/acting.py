@@ -8,7 +8,7 @@ from aiohttp import web
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import rebuild
 from service import operators, rejected
-from service.operators import NothingToDo
+from service.operators import NoSuchCommand, NothingToDo
 from service.rejected import StillRejected
 from service.web.keys import HUB, IDENTITY, storage
 from service.web.reading import order_key
@@ -24,6 +24,8 @@ async def retry(request: web.Request) -> web.StreamResponse:
     place, id = storage(request), request.match_info["id"]
     try:
         await operators.retry(place.log, place.pool, id, actor(request))
+    except NoSuchCommand as error:
+        raise web.HTTPNotFound(text=str(error)) from error
     except NothingToDo as error:
         raise web.HTTPConflict(text=str(error)) from error
     return json(Done(f"command {id} will be tried again"), 202)

@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -43,9 +44,9 @@ def _understood(message: Message | Unreadable, settings: Settings) -> Message:
 
 
 def _envelope(request: web.Request) -> dict[str, str]:
-    """CloudEvents' attributes from `ce-` headers, which is how binary mode sends them."""
+    """CloudEvents' attributes from `ce-` headers, percent-encoded as its HTTP binding wants them: binary mode."""
     kind = request.content_type if "Content-Type" in request.headers else ""
-    named = {name: request.headers.get(f"ce-{name}", "").strip() for name in BINARY}
+    named = {name: unquote(request.headers.get(f"ce-{name}", "")).strip() for name in BINARY}
     found = {name: value for name, value in named.items() if value}
     identity = request.get(IDENTITY)
     if "source" not in found and identity is not None:

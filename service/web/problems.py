@@ -41,9 +41,11 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         headers = {k: v for k, v in error.headers.items() if k in ("WWW-Authenticate", "Allow", "Retry-After")}
-        response = await _response(request, error.status, error.text or error.reason)
+        response = await _response(request, error.status, _said(request, error))
         response.headers.update(headers)
         return response
+    except web.RequestPayloadError:  # what came is no chunked or compressed body
+        return await _response(request, 400, "the body can't be read: its Content-Encoding or length is not what came")
     except (LogUnavailable, Unavailable) as error:
         response = await _response(request, 503, f"can't be answered now: {error}")
         response.headers["Retry-After"] = "5"
@@ -52,6 +54,15 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         resource = request.match_info.route.resource  # not the path: a hook's holds a secret
         logger.exception("request failed", method=request.method, resource=resource.canonical if resource else None)
         return await _response(request, 500, "an error of the hub's own: its log says more")
+
+
+def _said(request: web.Request, error: web.HTTPException) -> str:
+    """Why; the router's own errors say no more than their number."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return f"{request.method} is not for this address: it takes {', '.join(sorted(error.allowed_methods))}"
+    if isinstance(error, web.HTTPNotFound) and error.text == f"404: {error.reason}":
+        return "there is no such address: /openapi.json lists them"
+    return error.text or error.reason
 
 
 async def _response(request: web.Request, status: int, detail: str) -> web.StreamResponse:

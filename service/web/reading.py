@@ -1,18 +1,20 @@
 """What can be asked: orders, their histories, the log, the outbox, commands, rejected messages, projections."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from events.order.stages import STAGES
 from projections import follow
 from projections.asking import position
 from projections.catalogue import PROJECTIONS
 from projections.commands import queries as commands
 from projections.orders import queries as orders
-from service import audit, outbox, rejected
+from service import audit, operators, outbox, rejected
 from service.hub import Hub
 from service.people import with_people
 from service.web.keys import HUB, storage
@@ -28,7 +30,7 @@ async def order_list(request: web.Request) -> web.StreamResponse:
     query = request.query
     with _Faulty():
         found, after = await orders.listed(
-            storage(request).pool, stage=query.get("stage") or None, channel=query.get("channel") or None,
+            storage(request).pool, stage=_one_of(query, "stage", STAGES), channel=query.get("channel") or None,
             attention=query.get("attention") or None, q=query.get("q") or None, after=query.get("after") or None,
             limit=_limit(query, 50, MOST),
         )  # fmt: skip
@@ -86,7 +88,7 @@ async def command_list(request: web.Request) -> web.StreamResponse:
     query = request.query
     with _Faulty():
         found, after = await commands.listed(
-            storage(request).pool, state=query.get("state") or None, order=query.get("order") or None,
+            storage(request).pool, state=_one_of(query, "state", operators.STATES), order=query.get("order") or None,
             after=query.get("after") or None, limit=_limit(query, 50, MOST),
         )  # fmt: skip
     return json(Page(found, after))
@@ -130,10 +132,18 @@ class _Faulty:
 
 
 def _limit(query: Mapping[str, str], usual: int, most: int) -> int:
-    limit = int(query.get("limit") or usual)
-    if limit < 1:
-        raise ValueError(f"limit is {limit}, it must be 1 or more")
-    return min(limit, most)
+    text = query.get("limit") or str(usual)
+    if re.fullmatch(r"0*[1-9][0-9]{0,18}", text) is None:
+        raise ValueError(f"limit is {text[:40]!r}, it must be a whole number, 1 or more")
+    return min(int(text), most)
+
+
+def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
+    """A filter; a misspelt one must not read as "there are none"."""
+    value = query.get(name) or None
+    if value is not None and value not in known:
+        raise ValueError(f"{name} is {value[:40]!r}, there are {', '.join(known)}")
+    return value
 
 
 def _moment(query: Mapping[str, str], name: str) -> datetime | None:

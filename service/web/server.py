@@ -28,6 +28,8 @@ def application(hub: Hub) -> web.Application:
     for route in ROUTES:
         handler = route.handler if route.roles is None else auth.allowed(route.roles, route.handler)
         app.router.add_route(route.method, route.path, handler)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler)
     description = openapi.document(ROUTES)
 
     async def described(_: web.Request) -> web.StreamResponse:
