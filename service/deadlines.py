@@ -50,11 +50,12 @@ class Deadlines:
     async def look(self, now: datetime) -> int:
         """Says what is near now; how many."""
         warnings = {name: channel.deadline_warning for name, channel in self._channels.items()}
-        open_ones = await queries.deadlines(self._pool, now + max(warnings.values(), default=timedelta()))
+        latest = now + max(warnings.values(), default=timedelta())
+        open_ones = await queries.deadlines(self._pool, now - TOO_LATE, latest)
         near = {
             (order, stage, due)
             for order, stage, due in open_ones
-            if (warning := warnings.get(order.partition("/")[0])) is not None and now - TOO_LATE < due <= now + warning
+            if (warning := warnings.get(order.partition("/")[0])) is not None and due <= now + warning
         }
         self._said &= near
         new = sorted(near - self._said)

@@ -60,6 +60,9 @@ class Intake:
                         events.append(_Event(self.event(message), part))
                 except Unreadable as error:
                     rejected.append(_rejected(part, error))
+                except Exception as error:  # a bug one message brings out must not stop its queue
+                    logger.exception("a message can't be understood")
+                    rejected.append(_rejected(part, _bug(error)))
         await self._append(events, rejected)
         while reads:
             reads = await self._take_reads(reads)
@@ -101,7 +104,13 @@ class Intake:
         first: dict[str, _Read] = {}
         later = [one for one in reads if first.setdefault(one.order, one) is not one]
         histories = await self._log.histories(first)
-        events = [event for order, one in first.items() for event in _news(one, fold(order, histories[order]))]
+        events: list[NewEvent] = []
+        for order, one in first.items():
+            try:
+                events += _news(one, fold(order, histories[order]))
+            except Exception as error:  # as above
+                logger.exception("what a read saw can't be compared", order=order)
+                await self._append([], [_rejected(one.part, _bug(error))])
         if not events:
             return later
         try:
@@ -172,6 +181,10 @@ def _rejected(part: Raw, error: Unreadable) -> Rejected:
     # Postgres takes no U+0000 in a text, and details quote what came.
     detail = error.detail.replace("\x00", "\\u0000")[:MAX_DETAIL]
     return Rejected(id=id, via=part.via, reason=error.reason, detail=detail, body=part.body, envelope=envelope)
+
+
+def _bug(error: Exception) -> Unreadable:
+    return Unreadable("not_understood", f"the hub failed on it ({error!r}): resubmit it once that is mended")
 
 
 def _refused(part: Raw, error: Exception) -> Rejected:

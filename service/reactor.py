@@ -54,6 +54,7 @@ class Reactor:
                     try:
                         if not refilled:
                             await self._work.refill()
+                            await self._take_back()
                             refilled = True
                         busy = await self.step()
                     except LogUnavailable as error:
@@ -89,18 +90,45 @@ class Reactor:
             histories = await self._log.histories(left)
             wanted: list[tuple[Expected, NewEvent]] = []
             for order in left:
-                states[order] = state = fold(order, histories[order])
-                plan = self._plans[state.channel]
-                for r in requests(order, histories[order], after, plan):
-                    event = own_event(
-                        order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version
-                    )
-                    wanted.append((Expected(r.fact.command, order, r.fact.target), event))
+                try:
+                    states[order], own = self._wanted(order, histories[order], after)
+                    wanted += own
+                except Exception:  # whatever it is, it is this order's alone
+                    logger.exception("an order can't be reacted to, set aside until the next start", order=order)
+                    await self._work.set_aside(order, after)
+                    states.pop(order, None)
             outcomes = await self._log.append([event for _, event in wanted]) if wanted else []
             became = [(one, outcome.outcome) for (one, _), outcome in zip(wanted, outcomes, strict=True)]
             new += [one for one, outcome in became if outcome == "appended"]
             left = sorted({one.order for one, outcome in became if outcome == "conflict"})
         return states, new
+
+    def _wanted(
+        self, order: str, history: Sequence[Recorded], after: int
+    ) -> tuple[OrderState, list[tuple[Expected, NewEvent]]]:
+        """One order's state, and what it calls for."""
+        state = fold(order, history)
+        return state, [
+            (
+                Expected(r.fact.command, order, r.fact.target),
+                own_event(order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version),
+            )
+            for r in requests(order, history, after, self._plans[state.channel])
+        ]
+
+    async def _take_back(self) -> None:
+        """Looks once more at orders set aside: the code may be another one by now."""
+        for order, after in await self._work.aside():
+            states, requested = await self._react([order], after)
+            if order in states:
+                await self._taken_back(order, requested)
+
+    @waits
+    async def _taken_back(self, order: str, requested: Sequence[Expected]) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._work.expect_in(connection, requested)
+            await self._work.ask_in(connection, sorted({(c.order, c.target) for c in requested}))
+            await self._work.take_back_in(connection, order)
 
     @waits
     async def _checkpoint(

@@ -44,6 +44,11 @@ SELECT DISTINCT c.order_key, c.target, clock_timestamp() FROM okno.commands c WH
 ON CONFLICT DO NOTHING
 """
 
+# Orders the reactor could not react to, and the position behind which it is still to.
+SET_ASIDE = "INSERT INTO okno.progress (name, position) VALUES ('aside/' || $1, $2) ON CONFLICT DO NOTHING"
+ASIDE = "SELECT substr(name, 7) AS order_key, position FROM okno.progress WHERE name LIKE 'aside/%'"
+TAKEN_BACK = "DELETE FROM okno.progress WHERE name = 'aside/' || $1"
+
 # Claims lanes of one target that are due and nobody works on; $5: those this process has in hand, lease or no lease.
 CLAIM = """
 UPDATE okno.dispatch AS d SET owner = $2, leased_until = clock_timestamp() + $3
@@ -161,6 +166,20 @@ class Work(Reads):
     async def refill(self) -> None:
         """Asks for a look at every lane in which something waits."""
         await self._pool.execute(REFILL)
+
+    @waits
+    async def set_aside(self, order: str, after: int) -> None:
+        """Notes that nothing was requested for what happened to an order behind a position."""
+        await self._pool.execute(SET_ASIDE, order, after)
+
+    @waits
+    async def aside(self) -> list[tuple[str, int]]:
+        """Orders set aside, and the position behind which they are to be looked at."""
+        return [(row["order_key"], row["position"]) for row in await self._pool.fetch(ASIDE)]
+
+    async def take_back_in(self, connection: Connection, order: str) -> None:
+        """An order set aside was looked at, in the caller's transaction."""
+        await connection.execute(TAKEN_BACK, order)
 
     @waits
     async def claim(self, target: str, limit: int, in_hand: Iterable[str] = ()) -> list[Lane]:

@@ -69,6 +69,7 @@ class Move(msgspec.Struct, frozen=True):
     position: int
     date: date
     by: str
+    at: datetime
 
 
 class Answer(msgspec.Struct, frozen=True):

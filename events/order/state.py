@@ -113,7 +113,8 @@ def _delivered(state: OrderState, event: Recorded, fact: f.Delivered) -> None:
 
 
 def _rescheduled(state: OrderState, event: Recorded, fact: f.Rescheduled) -> None:
-    state.move = Move(event.position, fact.date, fact.by)
+    if state.move is None or event.occurred_at >= state.move.at:  # an older one that comes late changes nothing
+        state.move = Move(event.position, fact.date, fact.by, event.occurred_at)
 
 
 def _cancelled(state: OrderState, event: Recorded, fact: f.Cancelled) -> None:

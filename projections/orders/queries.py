@@ -32,8 +32,10 @@ SELECT 'attention', code, count(*) FROM okno.orders o, unnest(o.attention) AS co
 WHERE o.attention <> '{}' GROUP BY code
 """
 
-# Open deadlines due before a moment.
-DEADLINES = "SELECT order_key, stage, due FROM okno.order_deadlines WHERE due < $1 ORDER BY due, order_key, stage"
+# Open deadlines due within a span.
+DEADLINES = (
+    "SELECT order_key, stage, due FROM okno.order_deadlines WHERE due > $1 AND due <= $2 ORDER BY due, order_key, stage"
+)
 
 _BODY = msgspec.json.Decoder(OrderRow)
 
@@ -71,6 +73,6 @@ async def counts(pool: Pool) -> dict[str, dict[str, int]]:
     return found
 
 
-async def deadlines(pool: Pool, before: datetime) -> list[tuple[str, str, datetime]]:
-    """Order, stage and due time of open deadlines due before a moment, most urgent first."""
-    return [(row["order_key"], row["stage"], row["due"]) for row in await pool.fetch(DEADLINES, before)]
+async def deadlines(pool: Pool, after: datetime, until: datetime) -> list[tuple[str, str, datetime]]:
+    """Order, stage and due time of open deadlines due after one moment and until another, most urgent first."""
+    return [(row["order_key"], row["stage"], row["due"]) for row in await pool.fetch(DEADLINES, after, until)]

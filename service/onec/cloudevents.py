@@ -87,7 +87,7 @@ def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]
     (`type`, `id`, `source`, `time`): what a body leaves out is taken from there.
     """
     try:
-        tree = _parse(body)
+        tree = _parse(body) if body.strip() or not envelope.get("type") else {}  # binary mode: an event without data
     except Unreadable as error:
         return [error]
     if isinstance(tree, list):

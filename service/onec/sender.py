@@ -67,7 +67,7 @@ async def _post(settings: Settings, bodies: list[bytes], token: str | None) -> N
             "no RabbitMQ is configured, and HTTP wants a token: okno token add NAME --role onec, then --token"
         )
     url = f"http://{settings.http.host}:{settings.http.port}/v1/events"
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": BATCH}
+    headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": BATCH}
     body = b"[" + b",".join(bodies) + b"]"
     try:
         async with (

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from events.order import facts as f
-from events.order.reactions import ONEC
+from events.order.reactions import ONEC, requests
+from service import reactor
 from tests.dispatch.shop import Process, Shop, key
 
 MARKS = ("order.confirmed", "order.assembled", "order.shipped", "order.arrived", "order.delivered", "order.completed")
@@ -104,3 +105,31 @@ async def test_a_mark_for_an_order_never_seen_makes_a_read_due(shop: Shop) -> No
     hub.start()
     await shop.settled(hub, order)
     assert shop.done(order) == ["DELIVERY"]
+
+
+async def test_an_order_it_fails_on_stops_no_other(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set aside, loudly; the next start, with mended code, requests what was missing."""
+    hub = shop.process()
+    good, bad = await shop.place(hub), await shop.place(hub)
+    real = requests
+
+    def failing(order: str, *arguments: Any) -> Any:
+        if order == key(bad):
+            raise ZeroDivisionError
+        return real(order, *arguments)
+
+    monkeypatch.setattr(reactor, "requests", failing)
+    for order in (bad, good):
+        await shop.mark(order, "order.shipped")
+    await hub.react()
+    assert set(await shop.outcomes(good)) == {"delivery"}
+    assert await shop.outcomes(bad) == {}
+    monkeypatch.setattr(reactor, "requests", real)
+    other = shop.process()
+    reacting = asyncio.create_task(other.reactor.run(asyncio.Event(), other.told))
+    other.start()
+    await shop.settled(other, good, bad)
+    reacting.cancel()
+    await asyncio.gather(reacting, return_exceptions=True)
+    assert shop.done(bad) == ["DELIVERY"]
+    assert await other.work.aside() == []

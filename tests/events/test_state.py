@@ -1,8 +1,9 @@
 """What is known of an order after its history, and what a person is asked to look at."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from events.order import facts as f
 from tests.events.given import (
@@ -179,3 +180,13 @@ def test_what_nobody_understands_is_attention() -> None:
     found = history(PLACED, broken, mark("status", f.Status(status="Ждём")))
     assert attention(found) == [("unmapped", "order.rescheduled"), ("unmapped", "Ждём")]
     assert state(found).version == 3
+
+
+def test_an_older_date_that_comes_late_changes_nothing() -> None:
+    """Of two moved dates the one 1C said last counts, whichever comes first."""
+    first, last = f.Rescheduled(date=date(2026, 3, 5)), f.Rescheduled(date=date(2026, 3, 9))
+    events = history(PLACED, OPEN, mark("rescheduled", last), mark("rescheduled", first))
+    late = replace(events[-1], occurred_at=events[-2].occurred_at - timedelta(hours=1))
+    move = state([*events[:-1], late]).move
+    assert move is not None
+    assert move.date == last.date

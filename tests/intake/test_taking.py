@@ -193,3 +193,21 @@ async def test_messages_passed_on_keep_what_was_received(intake: Intake, log: Lo
     await intake.take_messages([one(b'{"track": "1"}', type="order.shipped", id="m2", subject=ORDER)], "http")
     assert await log.body(1) == pretty
     assert json.loads(await log.body(2) or b"")["data"] == {"track": "1"}
+
+
+async def test_a_message_the_hub_itself_fails_on_stops_nothing(
+    log: Log, pool: Pool, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug that one message brings out puts it among the rejected, whole; the next one is taken."""
+    real = Intake.event
+
+    def failing(self: Intake, message: Any) -> Any:
+        if message.id == "bad":
+            raise ZeroDivisionError
+        return real(self, message)
+
+    monkeypatch.setattr(Intake, "event", failing)
+    await intake.take([raw(body(id="bad")), raw(body(id="good"))])
+    assert [e.id for e in await log.read(0)] == ["good"]
+    [row] = await pool.fetch("SELECT reason, body FROM okno.rejected")
+    assert (row["reason"], row["body"]) == ("not_understood", body(id="bad"))

@@ -54,15 +54,17 @@ async def test_filters_narrow_the_list(pool: Pool, log: Log) -> None:
 
 
 async def test_deadlines_come_most_urgent_first(pool: Pool, log: Log) -> None:
-    """Open deadlines due before a moment; a stage reached or an order cancelled has none."""
+    """Open deadlines due within a span; a stage reached or an order cancelled has none."""
     one, two, three = orders(3)
     late = f.Changed(deadlines=(f.Deadline("shipped", WHEN - timedelta(hours=1)),))
     await log.append([placed(one), placed(two), placed(three), event(two, "order.changed", late, MARKET)])
     await log.append([event(three, "order.cancelled", f.Cancelled(by="customer"), MARKET)])
     await follow(pool, log)
     both = [(two, "shipped", WHEN - timedelta(hours=1)), (one, "shipped", WHEN)]
-    assert await queries.deadlines(pool, WHEN + timedelta(hours=1)) == both
-    assert await queries.deadlines(pool, WHEN) == both[:1]
+    day = timedelta(days=1)
+    assert await queries.deadlines(pool, WHEN - day, WHEN) == both
+    assert await queries.deadlines(pool, WHEN - day, WHEN - timedelta(hours=1)) == both[:1]
+    assert await queries.deadlines(pool, WHEN - timedelta(hours=1), WHEN + day) == both[1:]
 
 
 async def test_pages_lose_and_double_nothing(pool: Pool, log: Log) -> None:
