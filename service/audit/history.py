@@ -104,9 +104,11 @@ def _answers(history: Sequence[Recorded]) -> dict[int, list[Answer]]:
     """Outcomes by the position of the command's request and of the fact it was requested because of."""
     latest: dict[str, tuple[Recorded, f.CommandOutcome]] = {}
     for event in history:
-        fact = decode(event) if event.type in f.OUTCOMES else None
+        fact = decode(event) if event.type in f.OUTCOMES or event.type == "command.retried" else None
         if isinstance(fact, f.CommandOutcome) and not _was_done(latest.get(fact.command)):
             latest[fact.command] = (event, fact)
+        elif isinstance(fact, f.CommandRetried) and not _was_done(latest.get(fact.command)):
+            latest.pop(fact.command, None)  # it waits again
     answers: dict[int, list[Answer]] = {}
     for event in history:
         fact = decode(event) if event.type == "command.requested" else None

@@ -110,3 +110,16 @@ async def test_marks_under_a_document_are_part_of_the_history(told: Log, owner: 
     assert found.state is not None
     assert (found.state.stage, found.state.version) == ("delivered", 10)
     assert (await replay(told, "shop/2")).events == []
+
+
+async def test_a_retried_command_waits_again(log: Log) -> None:
+    """Once an operator brought it back, its refusal is history, not its answer."""
+    await log.append([new(1)])
+    for type, fact, cause in (
+        ("command.requested", asked(SHIP, "shipped", 1), 1),
+        ("command.refused", f.CommandOutcome(command=SHIP, code="NO"), 2),
+        ("command.retried", f.CommandRetried(command=SHIP), 2),
+    ):
+        await log.append([codec.own_event("shop/1", type, type, fact, cause)])
+    (shipped,) = (await replay(log, "shop/1")).events[0].answers
+    assert (shipped.state, shipped.code, shipped.position) == ("waiting", None, None)
