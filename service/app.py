@@ -15,7 +15,6 @@ off then is unknown, and read back by whoever comes next.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -96,9 +95,11 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
         loops, drains = _intake(hub, storage, roles), []
         if "react" in roles:
             loops += _react(hub, storage)
-        accounts: defaultdict[str, Account] = defaultdict(Account)
+        accounts: dict[str, Account] = {}
         for name, channel in hub.settings.channels.items():
-            client = ChannelClient(session, channel.marketplace, accounts[channel.marketplace.account])
+            market = channel.marketplace
+            account = accounts.setdefault(market.account, Account(market.rate))
+            client = ChannelClient(session, market, account)
             reader = Reader(channel, storage.log, storage.work, client, hub.door, storage.leases)
             if "dispatch" in roles:
                 dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)

@@ -16,6 +16,7 @@ about to come; or the table was lost, and nobody knows whether it was sent.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -36,7 +37,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """The last attempt at a command. `open`: nobody knows what became of it, so the order is read first.
 
     `attempts` 0 and open: an operator brings it back, and the order is read before it is sent. `refusals`: so often the
-    marketplace refused it and a read could not say why.
+    marketplace refused it and a read could not say why. `before`: what was seen just before it; `exchange`: its request
+    and answer.
     """
 
     attempts: int
@@ -45,6 +47,8 @@ class Attempt(msgspec.Struct, frozen=True):
     open: bool
     refusals: int = 0
     reason: str | None = None
+    before: Any = None
+    exchange: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ Decision = Idle | Wait | End | ReadBack | Send
 
 def decide(
     state: OrderState, plan: Plan, attempts: Mapping[str, Attempt], now: datetime, *,
-    live: bool, give_up_after: timedelta, settle_seconds: float,
+    live: bool, give_up_after: timedelta,
 ) -> Decision:  # fmt: skip
     """The next thing to do for this order."""
     waiting = state.waiting(plan.channel)
@@ -100,7 +104,7 @@ def decide(
         return _cancelled_there(state, plan, waiting)
     unknown = next((c for c in waiting if _unknown(c, attempts, now)), None)
     if unknown is not None:
-        return _look_back(unknown, attempts.get(unknown.id), now, timedelta(seconds=settle_seconds))
+        return _look_back(unknown, attempts.get(unknown.id), now)
     if state.shop_cancelled is not None:
         rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]
         if rest:
@@ -127,12 +131,9 @@ def _unknown(command: Command, attempts: Mapping[str, Attempt], now: datetime) -
     return attempt.open if attempt is not None else now - command.since > UNSEEN
 
 
-def _look_back(command: Command, attempt: Attempt | None, now: datetime, settle: timedelta) -> Decision:
-    """What a read shows counts only where it begins when the attempt has settled over there."""
-    if attempt is None:
-        return ReadBack(command)
-    ready = max(attempt.next_at, attempt.attempted_at + settle) if attempt.attempts else attempt.next_at
-    return Wait(ready) if ready > now else ReadBack(command)
+def _look_back(command: Command, attempt: Attempt | None, now: datetime) -> Decision:
+    """That it was done may show at any time; that it was not is believed only once the attempt has settled."""
+    return Wait(attempt.next_at) if attempt is not None and attempt.next_at > now else ReadBack(command)
 
 
 def _out_of_time(command: Command, attempt: Attempt | None, give_up_after: timedelta) -> bool:

@@ -25,7 +25,9 @@ def of_order(state: OrderState, seen: Seen, began_at: datetime) -> list[Differen
     if is_stale(state, seen, began_at):
         if seen.status == state.status:
             return []
-        return [Difference("marketplace.seen", _status(seen, began_at, stale=True), occurred_at=seen.stamp)]
+        return [
+            Difference("marketplace.seen", _status(seen, seen.request, began_at, stale=True), occurred_at=seen.stamp)
+        ]
     return list(_news(state, seen, began_at))
 
 
@@ -50,34 +52,41 @@ def _news(state: OrderState, seen: Seen, began_at: datetime) -> Iterator[Differe
     elif state.placed and (changed := _changed(state, seen.order)) is not None:
         yield Difference("order.changed", changed, dict(seen.personal), stamp)
     placed = state.placed or seen.ready
-    if seen.status != state.status or (seen.request is not None) != (state.request is not None):
-        yield Difference("marketplace.seen", _status(seen, began_at, stale=False), occurred_at=stamp)
+    request = _request(state, seen)
+    if seen.status != state.status or (request is not None) != (state.request is not None):
+        yield Difference("marketplace.seen", _status(seen, request, began_at, stale=False), occurred_at=stamp)
     if placed and seen.cancelled is not None and state.market_cancelled is None:
         yield Difference("order.cancelled", seen.cancelled, occurred_at=stamp)
-    elif placed and seen.request is not None and state.request is None:
-        yield Difference("order.cancellation_requested", seen.request, occurred_at=stamp)
+    elif placed and request is not None and (state.request is None or request.lines != state.request.lines):
+        yield Difference("order.cancellation_requested", request, occurred_at=stamp)
     if placed and seen.stage == "returned" and not state.returned:
         yield Difference("order.returned", f.Returned(status=seen.status), occurred_at=stamp)
 
 
-def _status(seen: Seen, began_at: datetime, *, stale: bool) -> f.Seen:
+def _request(state: OrderState, seen: Seen) -> f.CancellationRequested | None:
+    """The buyer's wish to cancel, as far as the read tells; else it is open until the order is."""
+    return state.request if seen.request is None and not seen.tells_request else seen.request
+
+
+def _status(seen: Seen, request: f.CancellationRequested | None, began_at: datetime, *, stale: bool) -> f.Seen:
     return f.Seen(
         status=seen.status,
         stage=seen.stage,
         stamp=seen.stamp,
         began_at=began_at,
-        request=seen.request is not None,
+        request=request is not None,
         stale=stale,
     )
 
 
 def _changed(state: OrderState, order: f.Placed) -> f.Changed | None:
-    """What differs in the goods, the delivery, the deadlines; None where nothing does."""
+    """What differs in the goods, the delivery, the deadlines; None where nothing does. A detail not shown stays."""
+    details = {**state.details, **order.details}
     changed = f.Changed(
         lines=order.lines if order.lines != state.lines else None,
         total=order.total if order.total != state.total else None,
         delivery=order.delivery if order.delivery is not None and order.delivery != state.delivery else None,
         deadlines=order.deadlines if order.deadlines != state.deadlines else None,
-        details=order.details if order.details != state.details else None,
+        details=details if details != state.details else None,
     )
     return None if changed == f.Changed() else changed

@@ -1,10 +1,10 @@
 """The one HTTP client: sends an adapter's calls within a channel's limits, and says whether bytes may have left.
 
 Per channel: so many calls at once, and a pause after a limit was hit (the marketplace says until when, else a short
-one). Per account: the limits that its channels share, and a circuit that opens when call after call fails. What is held
-back raises `Held` and never reaches the network. A key that is refused (401) counts as a failure: a revoked one costs a
-call now and then, not one for each order. What is forbidden (403) opens the channel's own circuit alone: one shop that
-is switched off over there must not hold up the others.
+one that doubles). Per account: so many calls a second, the limits that its channels share, and a circuit that opens
+when call after call fails. What is held back raises `Held` and never reaches the network. A key that is refused (401)
+counts as a failure: a revoked one costs a call now and then, not one for each order. What is forbidden (403) opens the
+channel's own circuit alone: one shop that is switched off over there must not hold up the others.
 
 A call is sent once. aiohttp by itself repeats a PUT whose connection was cut, on a new connection too, though the
 marketplace may have acted on the first one; and a connection kept alive can be cut at any moment by the other side. So
@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import aiohttp
 import structlog
+from aiolimiter import AsyncLimiter
 
 from events.codec import encode
 from service import metrics
@@ -31,7 +32,12 @@ logger = structlog.get_logger()
 T = TypeVar("T")
 
 LIMIT_PAUSE = 1.0
-"""Seconds to hold back after a limit was hit that does not say until when."""
+"""Seconds to hold back after a limit was hit that does not say until when; the next time in a row twice as long."""
+
+LONGEST_PAUSE = 120.0
+
+BURST = 8
+"""So many calls may be made at once of those that an account may make in a second."""
 
 PATIENCE = timedelta(seconds=5)
 """A read waits out a limit that ends so soon, and asks again; reading twice changes nothing."""
@@ -66,11 +72,17 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 class Account:
-    """What the channels of one account share within a process."""
+    """What the channels of one account share within a process. `rate`: calls a second; None: any number."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float | None = None) -> None:
         self.until: dict[str, datetime] = {}
         self.circuit = Circuit()
+        self._limiter = AsyncLimiter(BURST, BURST / rate) if rate is not None else None
+
+    async def turn(self) -> None:
+        """Waits for the next call's turn."""
+        if self._limiter is not None:
+            await self._limiter.acquire()
 
 
 class ChannelClient:
@@ -83,7 +95,8 @@ class ChannelClient:
         self._marketplace = marketplace
         self._slots = asyncio.Semaphore(marketplace.parallel)
         self._until: dict[str, datetime] = {}
-        self._account = account or Account()
+        self._account = account or Account(marketplace.rate)
+        self._limited = 0  # times in a row, without a word until when
         self._key_refused = False
         self.circuit, self.shut = self._account.circuit, Circuit()
 
@@ -136,6 +149,7 @@ class ChannelClient:
             headers = {"Content-Type": "application/json", "Accept": "application/json", **market.headers()}
         except (OSError, ValueError) as error:
             raise CallFailed(f"{market.name}: the key can't be read: {error}", sent=False) from error
+        await self._account.turn()
         began = asyncio.get_running_loop().time()
         trials, status = [circuit for circuit in (self.circuit, self.shut) if circuit.enter()], "none"
         try:
@@ -158,7 +172,7 @@ class ChannelClient:
         return reply
 
     async def _exchange(self, call: Call, headers: dict[str, str]) -> Reply:
-        body = None if call.body is None else encode(call.body)
+        body = None if call.body is None else encode(self._marketplace.body(call))
         url = self._marketplace.base_url.rstrip("/") + call.path
         async with self._session.request(
             call.method, url, params=dict(call.query), data=body, headers=headers, allow_redirects=False,
@@ -169,17 +183,31 @@ class ChannelClient:
 
     def _learn(self, call: Call, reply: Reply) -> None:
         now = datetime.now(UTC)
-        limit = self._marketplace.limit(reply)
-        if limit is not None and limit.remaining <= 0:
+        limit = self._marketplace.limit(reply, now)
+        full = limit is not None and limit.remaining <= 0
+        if limit is not None and full:
             (self._account.until if call.shared else self._until)[call.resource] = limit.until
         elif reply.status in LIMITED:
-            self._until["*"] = now + timedelta(seconds=LIMIT_PAUSE * (0.5 + random.random()))  # noqa: S311  # jitter
+            self._pause(now)
+        else:
+            self._limited = 0
         self._key(refused=reply.status in KEY_REFUSED)
+        if full and reply.status >= 500:
+            return  # a method that is closed for a while says nothing of the others
         if reply.status >= 500 or reply.status in KEY_REFUSED:
             self._failed(f"HTTP {reply.status}", self.shut if reply.status == FORBIDDEN else self.circuit)
         elif any([self.circuit.worked(), self.shut.worked()]):
             metrics.CIRCUIT_OPEN.labels(self._marketplace.name).set(0)
             logger.info("circuit closed", channel=self._marketplace.name)
+
+    def _pause(self, now: datetime) -> None:
+        """Holds all calls back after a limit that does not say until when; answers to calls under way count once."""
+        held = self._until.get("*")
+        if held is not None and held > now:
+            return
+        pause = min(LIMIT_PAUSE * 2**self._limited, LONGEST_PAUSE) * (0.5 + random.random())  # noqa: S311  # jitter
+        self._limited += 1
+        self._until["*"] = now + timedelta(seconds=pause)
 
     def _key(self, *, refused: bool) -> None:
         """Says it once, loudly, where the marketplace refuses the key or one of its rights."""

@@ -1,9 +1,10 @@
 """A channel's lanes: claimed, looked at, given back; and what came of their commands, into the log.
 
 A lane is one order's commands at one marketplace, worked off one after another by whoever holds its lease. A lease
-outlives the longest call and the time it takes to settle, and is renewed as an attempt is committed: whoever takes a
-lane over finds every call of the one before ended and settled. `spare` is what is left for the way from the commit of
-an attempt to its first byte; a process that slept longer than that sends nothing.
+outlives the longest call, and is renewed as an attempt is committed: whoever takes a lane over finds every call of the
+one before ended. From the commit of an attempt to its first byte there are `spare` seconds; a process that slept longer
+than that sends nothing. So an attempt has settled `spare` and the marketplace's `settle_seconds` after its commit: no
+read begun earlier shows that it was not done.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -31,6 +32,7 @@ logger = structlog.get_logger()
 RECORD_SECONDS = 30.0
 """So long Postgres may be away before an answer that can't be recorded is let go: the order is read back then."""
 
+MOST_SPARE = 5.0
 MAX_MESSAGE = 300
 
 
@@ -55,6 +57,11 @@ class Task:
         """How many attempts were made before this look."""
         attempt = self.attempts.get(command.id)
         return attempt.attempts if attempt is not None else 0
+
+    def exchange(self, command: Command) -> bytes | None:
+        """The request and answer of the last attempt, where its outcome is still open."""
+        attempt = self.attempts.get(command.id)
+        return attempt.exchange if attempt is not None else None
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,9 @@ class Lanes:
     """The lanes of one channel."""
 
     def __init__(self, channel: Channel, plan: Plan, log: Log, work: Work) -> None:
-        market = channel.marketplace
-        self.spare = work.lease.total_seconds() - market.call_timeout - market.settle_seconds
+        self.spare = min(work.lease.total_seconds() - channel.marketplace.call_timeout, MOST_SPARE)
         if self.spare <= 0:
-            raise ValueError(f"{channel.name}: a call and its settling take longer than a lease of {work.lease}")
+            raise ValueError(f"{channel.name}: a call takes longer than a lease of {work.lease}")
         self.channel, self._plan, self._log, self._work = channel, plan, log, work
 
     async def claim(self, limit: int, in_hand: Sequence[str]) -> list[Lane]:
@@ -111,17 +117,27 @@ class Lanes:
         """What to do next, as of when the lane was claimed, by Postgres's clock."""
         return d.decide(
             task.state, self._plan, task.attempts, task.lane.claimed_at, live=self.channel.live,
-            give_up_after=self.channel.give_up_after, settle_seconds=self.channel.marketplace.settle_seconds,
+            give_up_after=self.channel.give_up_after,
         )  # fmt: skip
+
+    def settled(self, turn: Turn) -> bool:
+        """Whether what the last attempt did would show in a read begun since the lane was claimed."""
+        attempt = turn.task.attempts.get(turn.command.id)
+        if attempt is None or not attempt.attempts:
+            return True
+        settle = timedelta(seconds=self.spare + self.channel.marketplace.settle_seconds)
+        return turn.task.lane.claimed_at - attempt.attempted_at >= settle
 
     async def turn(self, task: Task, command: Command) -> Turn:
         """A command with everything its call is made of."""
-        return Turn(task, command, port.Job(command, task.state, await self._log.personal(task.order)))
+        attempt = task.attempts.get(command.id)
+        before = attempt.before if attempt is not None else None
+        return Turn(task, command, port.Job(command, task.state, await self._log.personal(task.order), before))
 
     async def begin(self, turns: Sequence[Turn]) -> list[Turn]:
         """Commits attempts; returns those that may be sent: their lanes stay ours until the call has settled."""
         clocks = time.monotonic(), time.time()  # a machine that slept shows on the second one only
-        kept = await self._work.begin(self.channel.name, [(t.command.id, t.task.order) for t in turns])
+        kept = await self._work.begin(self.channel.name, [(t.command.id, t.task.order, t.job.before) for t in turns])
         mine = [turn for turn in turns if turn.task.order in kept]
         if max(time.monotonic() - clocks[0], time.time() - clocks[1]) < self.spare:
             return mine
@@ -134,21 +150,24 @@ class Lanes:
         await self._work.undo(turn.command.id, until, reason[:MAX_MESSAGE])
         await self.release(turn.task.lane)
 
+    async def put_off(self, turn: Turn, until: datetime, reason: str) -> None:
+        """Its turn has not come: nothing was sent."""
+        await self._work.put_off(turn.command.id, until, reason[:MAX_MESSAGE])
+        await self.release(turn.task.lane)
+
+    async def ask_read(self, task: Task) -> None:
+        """The order is not where we thought: what happened to it is to be read."""
+        await self._work.ask_reads([(task.order, 0.0, "")])
+
     async def later(
-        self,
-        turn: Turn,
-        reason: str,
-        *,
-        tried: int,
-        until: datetime | None = None,
-        open: bool = False,
-        refused: bool = False,
-    ) -> None:
+        self, turn: Turn, reason: str, *, tried: int, until: datetime | None = None, open: bool = False,
+        refused: bool = False, exchange: bytes | None = None,
+    ) -> None:  # fmt: skip
         """Nothing final came of an attempt: again by the schedule, or at `until`; read first where `open`."""
         next_at = until or backoff.next_attempt(tried, datetime.now(UTC), random.random())  # noqa: S311  # jitter
         await self._work.leave(
             turn.command.id, turn.task.order, self.channel.name, next_at=next_at, open=open, refused=refused,
-            reason=reason[:MAX_MESSAGE],
+            reason=reason[:MAX_MESSAGE], exchange=exchange,
         )  # fmt: skip
         await self.release(turn.task.lane)
 
@@ -171,7 +190,7 @@ class Lanes:
                     command=c.id, attempts=outcome.attempts or task.tried(c), status=outcome.status, code=outcome.code,
                     message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=outcome.hint,
                 ),
-                c.position, body=outcome.exchange,
+                c.position, body=outcome.exchange or task.exchange(c),
             )
             for c in commands
         ]  # fmt: skip

@@ -181,6 +181,6 @@ class Reactor:
             return [(event.order, 0.0, "")]
         if event.type == "command.done" and isinstance(fact, f.CommandOutcome):
             command = state.commands.get(fact.command)
-            if command is not None and command.target != ONEC:
+            if command is not None and command.target != ONEC and fact.message is None:  # not read back just now
                 return [(event.order, self._applied[state.channel], "")]
         return []

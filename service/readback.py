@@ -1,16 +1,17 @@
 """What became of a call: learned by reading the order.
 
-A call whose end nobody knows may be applied at any moment until it has settled; so "not done" is concluded only from a
-read begun `settle_seconds` after the attempt (`decisions` sees to that). A refusal is different: it is the
-marketplace's own word that this call did nothing, and an earlier attempt at the same command had settled before this
-one was made. So the order may be read at once, and the read only tells why: it was done already, or can't be done any
-more. Where it shows nothing of the kind it may itself lag behind: the step is tried a few times before a refusal is
-believed.
+A call whose end nobody knows, and one that was taken, may be applied at any moment until it has settled. So a read may
+show at any time that it was done; "not done" is concluded only from one begun `settle_seconds` after the attempt, and
+until then the order is read again, as long as an hour where the marketplace says that it is at it. A refusal is
+different: it is the marketplace's own word that this call did nothing, and an earlier attempt at the same command had
+settled before this one was made. So the order may be read at once, and the read only tells why: it was done already,
+or can't be done any more. Where it shows nothing of the kind it may itself lag behind: the step is tried a few times
+before a refusal is believed.
 """
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from service import backoff
 from service.http_client import Held
@@ -20,6 +21,12 @@ from service.reader import Reader
 
 REFUSED_TRIES = 3
 """A refusal that a read can't explain is tried so often before it is believed."""
+
+PENDING = timedelta(hours=1)
+"""A marketplace that says for so long that it is at it needs a person to look."""
+
+LONGEST_LOOK = 60.0
+"""Seconds between two reads of an order whose step is under way."""
 
 LOOK = "look in the marketplace's cabinet whether it was done; if not: okno retry"
 READS_FIRST = "nobody knows whether it was done; okno retry reads the order before it sends"
@@ -46,6 +53,12 @@ class ReadBack:
             return
         for turn in await self._lanes.keep(turns):
             match self._finding(turn, seen):
+                case port.Pending(reason) if self._waited(turn) > PENDING:
+                    await self._end(turn, Outcome(end="refused", code="pending", message=reason, hint=LOOK))
+                case port.Pending(reason):
+                    await self._again(turn, reason)
+                case port.NotApplied() if not self._lanes.settled(turn):
+                    await self._again(turn)
                 case port.NotApplied():
                     await self._not_done(turn)
                 case port.Unclear() if self._brought_back(turn):  # an operator has looked, and wants it sent
@@ -74,6 +87,9 @@ class ReadBack:
                 case port.NotApplied() if not refusal.final and self._refusals(turn) + 1 < REFUSED_TRIES:
                     reason = f"{refusal.code}: {refusal.message}"
                     await self._lanes.later(turn, reason, tried=tried, refused=True)
+                case port.Pending(reason):
+                    soon = datetime.now(UTC) + timedelta(seconds=self._market.applied_seconds)
+                    await self._lanes.later(turn, reason, tried=tried, until=soon, open=True, exchange=exchange)
                 case port.NotApplied() | port.Unclear():
                     await self._lanes.record(turn.task, [turn.command], believed)
                 case found:
@@ -94,6 +110,19 @@ class ReadBack:
         """Whether nothing was sent since an operator brought the command back."""
         attempt = turn.task.attempts.get(turn.command.id)
         return attempt is not None and attempt.attempts == 0
+
+    def _waited(self, turn: Turn) -> timedelta:
+        """How long ago the last attempt was made."""
+        attempt = turn.task.attempts.get(turn.command.id)
+        return datetime.now(UTC) - (attempt.attempted_at if attempt is not None else turn.command.since)
+
+    async def _again(self, turn: Turn, reason: str | None = None) -> None:
+        """The order is read once more: the longer it takes, the later."""
+        attempt = turn.task.attempts.get(turn.command.id)
+        reason = reason or (attempt.reason if attempt is not None else None) or "read back: not done yet"
+        pause = min(max(self._waited(turn).total_seconds() / 2, self._market.applied_seconds), LONGEST_LOOK)
+        until = datetime.now(UTC) + timedelta(seconds=pause)
+        await self._lanes.later(turn, reason, tried=turn.task.tried(turn.command), until=until, open=True)
 
     async def _failed(self, turn: Turn, reason: str) -> None:
         """The order can't be read: again later, until the command's time is over."""

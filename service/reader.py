@@ -11,6 +11,7 @@ import structlog
 
 from events.log import Log, LogUnavailable
 from events.order.state import fold
+from events.recorded import Recorded
 from service import backoff
 from service.door import Door, Unavailable
 from service.due_reads import DueRead
@@ -27,6 +28,9 @@ logger = structlog.get_logger()
 BATCH = 50
 POLL_SECONDS = 1.0
 HELD_SECONDS = 5.0
+NOTICES = 10
+"""So many notifications of a new order are handed on."""
+
 MISSING_TRIES = 6
 """So often an order is looked for that the marketplace does not show, before polls are left to find it."""
 
@@ -83,7 +87,7 @@ class Reader:
     async def _read(self, due: Sequence[DueRead]) -> None:
         histories = await self._log.histories([read.order for read in due])
         new = {order for order, events in histories.items() if not fold(order, events).placed}
-        wanted = [Wanted(r.order.partition("/")[2], r.order in new, r.hints) for r in due]
+        wanted = [await self._wanted(r, histories[r.order], new=r.order in new) for r in due]
         try:
             found = await self.see(wanted)
         except (Held, LogUnavailable, Unavailable):
@@ -102,6 +106,14 @@ class Reader:
         await self._work.done_reads([r for r in due if r not in missing])
         for read in missing:
             await self._work.later_reads([read.order], backoff.delay(read.attempts + 2, 0.5))
+
+    async def _wanted(self, read: DueRead, history: Sequence[Recorded], *, new: bool) -> Wanted:
+        """What to read; of a new order with what its notifications held."""
+        notices: list[bytes] = []
+        if new:
+            positions = [event.position for event in history if event.type == "marketplace.notified"][:NOTICES]
+            notices = [body for position in positions if (body := await self._log.body(position)) is not None]
+        return Wanted(read.order.partition("/")[2], new, read.hints, notices)
 
     async def _put_off(self, due: Sequence[DueRead]) -> None:
         tries = max(read.attempts for read in due)

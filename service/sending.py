@@ -1,14 +1,16 @@
 """One call for one order or several, and what its answer means.
 
-    slot ─▶ look at the orders once more ─▶ attempt committed ─▶ call ─┬─ done           ─▶ outcome
-                                                                       ├─ refused        ─▶ read, then believed or not
-                                                                       ├─ certainly not  ─▶ later
-                                                                       └─ nobody knows   ─▶ read back when settled
+    prepare ─▶ slot ─▶ look once more ─▶ attempt committed ─▶ call ─┬─ done ─────────▶ outcome
+                                                             ├─ taken ────────▶ read till it shows
+                                                             ├─ refused ──────▶ read, then believed
+                                                             ├─ certainly not ▶ later
+                                                             └─ nobody knows ─▶ read when settled
 
 If the process dies between the commit and the outcome, the attempt is open, and whoever comes next reads the order.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -18,6 +20,7 @@ from service import decisions as d
 from service.http_client import ChannelClient
 from service.lanes import Lanes, Outcome, Turn
 from service.marketplaces import port
+from service.preparing import Preparing
 from service.readback import ReadBack
 
 logger = structlog.get_logger()
@@ -30,6 +33,7 @@ class Sender:
 
     def __init__(self, lanes: Lanes, client: ChannelClient, readback: ReadBack) -> None:
         self._lanes, self._client, self._readback = lanes, client, readback
+        self._preparing = Preparing(lanes, client)
         self._market = lanes.channel.marketplace
 
     def parts(self, turns: Sequence[Turn]) -> list[list[Turn]]:
@@ -54,8 +58,11 @@ class Sender:
 
     async def send(self, part: Sequence[Turn]) -> None:
         """Makes one call and records what came of it."""
+        ready = await self._preparing.prepared(part)
+        if not ready:
+            return
         async with self._client.slot():
-            turns = await self._still_due(part)
+            turns = await self._still_due(ready)
             call = self._call(turns) if turns else None
             if call is None or await self._ended(call, turns):
                 return
@@ -75,7 +82,8 @@ class Sender:
             before = next(turn for turn in part if turn.task.order == task.order)
             match self._lanes.decide(task):
                 case d.Send(command) if command.id == before.command.id:
-                    turns.append(await self._lanes.turn(task, command))
+                    turn = await self._lanes.turn(task, command)
+                    turns.append(replace(turn, job=replace(turn.job, before=before.job.before)))
                 case _:
                     await self._lanes.release(task.lane)
         return turns
@@ -128,14 +136,19 @@ class Sender:
                     await self._lanes.record(turn.task, [turn.command], done)
                 case port.Refused() as refusal:
                     refused.append((turn, refusal))
+                case port.Accepted(reason):
+                    applied = now + timedelta(seconds=self._market.applied_seconds)
+                    await self._lanes.later(
+                        turn, reason, tried=tried, until=applied, open=True, exchange=exchange
+                    )  # fmt: skip
                 case port.Later(reason, until, limit) if limit:
                     await self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason)
                 case port.Later(reason, until):
                     await self._lanes.later(turn, reason, tried=tried, until=until)
                 case port.Unknown(reason):
                     logger.info("outcome unknown", order=turn.task.order, action=turn.command.action, reason=reason)
-                    settled = now + timedelta(seconds=self._market.settle_seconds)
-                    await self._lanes.later(turn, reason, tried=tried, until=settled, open=True)
+                    settled = now + timedelta(seconds=self._lanes.spare + self._market.settle_seconds)
+                    await self._lanes.later(turn, reason, tried=tried, until=settled, open=True, exchange=exchange)
         if refused:
             await self._readback.explain(refused, exchange)
 

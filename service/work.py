@@ -8,9 +8,12 @@ All times that decide something are Postgres's own, so that hosts with different
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
+from asyncpg import Record
 
+from events import codec
 from events.log import waits
 from projections.store import Connection
 from service.database import Pool
@@ -18,7 +21,7 @@ from service.decisions import Attempt
 from service.due_reads import Reads
 
 LEASE = timedelta(seconds=45)
-"""A lane's lease: longer than the longest call and the time it takes to settle. Renewed as an attempt is committed."""
+"""A lane's lease: longer than the longest call. Renewed as an attempt is committed."""
 
 # Asks for a look at lanes, now.
 ASK = """
@@ -64,7 +67,7 @@ RETURNING d.order_key, d.asked, clock_timestamp() AS claimed_at
 
 # Attempts at the commands of claimed lanes.
 ATTEMPTS = """
-SELECT command, attempts, attempted_at, next_at, open, refusals, reason FROM okno.attempts
+SELECT command, attempts, attempted_at, next_at, open, refusals, reason, before, exchange FROM okno.attempts
 WHERE target = $1 AND order_key = ANY($2)
 """
 
@@ -75,24 +78,30 @@ WHERE target = $1 AND order_key = ANY($2) AND owner = $3 AND leased_until > cloc
 RETURNING order_key
 """
 BEGIN = """
-INSERT INTO okno.attempts AS a (command, order_key, target, attempts, attempted_at, next_at, open)
-SELECT c, k, $3, 1, clock_timestamp(), clock_timestamp(), true FROM unnest($1::text[], $2::text[]) AS n(c, k)
+INSERT INTO okno.attempts AS a (command, order_key, target, attempts, attempted_at, next_at, open, before)
+SELECT c, k, $3, 1, clock_timestamp(), clock_timestamp(), true, b
+FROM unnest($1::text[], $2::text[], $4::text[]) AS n(c, k, b)
 ON CONFLICT (command) DO UPDATE
-SET attempts = a.attempts + 1, attempted_at = excluded.attempted_at, next_at = excluded.next_at, open = true
+SET attempts = a.attempts + 1, attempted_at = excluded.attempted_at, next_at = excluded.next_at, open = true,
+    before = excluded.before
 """
 
 # What an attempt left behind: open while nobody knows, not before `next_at` in any case. Without a row (the table was
 # lost) there may have been an attempt this very moment.
 LEAVE = """
-INSERT INTO okno.attempts AS a (command, order_key, target, attempts, attempted_at, next_at, open, refusals, reason)
-VALUES ($1, $2, $3, 1, clock_timestamp(), $4, $5, $6, $7)
+INSERT INTO okno.attempts AS a
+    (command, order_key, target, attempts, attempted_at, next_at, open, refusals, reason, exchange)
+VALUES ($1, $2, $3, 1, clock_timestamp(), $4, $5, $6, $7, $8)
 ON CONFLICT (command) DO UPDATE
 SET open = excluded.open, next_at = excluded.next_at, reason = excluded.reason,
-    refusals = a.refusals + excluded.refusals
+    refusals = a.refusals + excluded.refusals, exchange = coalesce(excluded.exchange, a.exchange)
 """
 
 # No bytes left: the attempt does not count.
 UNDO = "UPDATE okno.attempts SET open = false, attempts = attempts - 1, next_at = $2, reason = $3 WHERE command = $1"
+
+# A command's turn has not come: nothing was sent.
+PUT_OFF = "UPDATE okno.attempts SET next_at = $2, reason = $3 WHERE command = $1"
 
 # A command that was never tried, or whose attempts are not known any more, was read back: it is not done.
 KNOW_UNSENT = """
@@ -191,23 +200,21 @@ class Work(Reads):
     async def attempts(self, target: str, orders: Sequence[str]) -> dict[str, Attempt]:
         """The last attempts at these lanes' commands, by command."""
         rows = await self._pool.fetch(ATTEMPTS, target, orders)
-        return {
-            r["command"]: Attempt(r["attempts"], r["attempted_at"], r["next_at"], r["open"], r["refusals"], r["reason"])
-            for r in rows
-        }
+        return {r["command"]: _attempt(r) for r in rows}
 
     @waits
-    async def begin(self, target: str, commands: Sequence[tuple[str, str]]) -> set[str]:
-        """Commits attempts at (command, order) pairs; returns the orders whose lanes are still ours.
+    async def begin(self, target: str, commands: Sequence[tuple[str, str, Any]]) -> set[str]:
+        """Commits attempts: (command, order, what was seen before); returns the orders whose lanes are still ours.
 
         Only for these an attempt was noted, and only they may be sent.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            orders = [order for _, order in commands]
+            orders = [order for _, order, _ in commands]
             rows = await connection.fetch(RENEW, target, orders, self._owner, self.lease)
             kept = {row["order_key"] for row in rows}
-            mine = [(command, order) for command, order in commands if order in kept]
-            await connection.execute(BEGIN, [c for c, _ in mine], [o for _, o in mine], target)
+            mine = [one for one in commands if one[1] in kept]
+            befores = [codec.encode(b).decode() if b is not None else None for _, _, b in mine]
+            await connection.execute(BEGIN, [c for c, _, _ in mine], [o for _, o, _ in mine], target, befores)
         return kept
 
     @waits
@@ -221,9 +228,15 @@ class Work(Reads):
         open: bool,
         reason: str,
         refused: bool = False,
+        exchange: bytes | None = None,
     ) -> None:
         """Notes that an attempt brought nothing final."""
-        await self._pool.execute(LEAVE, command, order, target, next_at, open, int(refused), reason)
+        await self._pool.execute(LEAVE, command, order, target, next_at, open, int(refused), reason, exchange)
+
+    @waits
+    async def put_off(self, command: str, next_at: datetime, reason: str) -> None:
+        """Notes that a command's turn has not come yet, and why."""
+        await self._pool.execute(PUT_OFF, command, next_at, reason)
 
     @waits
     async def undo(self, command: str, next_at: datetime, reason: str) -> None:
@@ -271,3 +284,11 @@ class Work(Reads):
     async def advance(self, name: str, position: int, moment: datetime | None = None) -> None:
         """Notes how far a loop has come."""
         await self._pool.execute(ADVANCE, name, position, moment)
+
+
+def _attempt(row: Record) -> Attempt:
+    before = codec.loads(row["before"].encode()) if row["before"] is not None else None
+    return Attempt(
+        row["attempts"], row["attempted_at"], row["next_at"], row["open"], row["refusals"], row["reason"], before,
+        row["exchange"],
+    )  # fmt: skip

@@ -170,9 +170,10 @@ class Notified(Fact, frozen=True, kw_only=True):
 
 
 class CancellationRequested(Fact, frozen=True, kw_only=True):
-    """The buyer asks to cancel; unanswered by `due`, the marketplace cancels by itself."""
+    """The buyer asks to cancel; unanswered by `due`, the marketplace cancels by itself. No `lines`: the whole order."""
 
     due: datetime | None = None
+    lines: tuple[Line, ...] | None = None
 
 
 # What the hub decides and what came of it ---------------------------------------------------------------------------

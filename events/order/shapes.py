@@ -70,6 +70,7 @@ class Move(msgspec.Struct, frozen=True):
     date: date
     by: str
     at: datetime
+    interval: f.Interval | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -114,7 +114,7 @@ def _delivered(state: OrderState, event: Recorded, fact: f.Delivered) -> None:
 
 def _rescheduled(state: OrderState, event: Recorded, fact: f.Rescheduled) -> None:
     if state.move is None or event.occurred_at >= state.move.at:  # an older one that comes late changes nothing
-        state.move = Move(event.position, fact.date, fact.by, event.occurred_at)
+        state.move = Move(event.position, fact.date, fact.by, event.occurred_at, fact.interval)
 
 
 def _cancelled(state: OrderState, event: Recorded, fact: f.Cancelled) -> None:

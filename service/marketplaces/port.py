@@ -1,140 +1,43 @@
 """What a marketplace must be able to do, and the words the hub and its adapters share.
 
-An adapter is pure: it makes requests and reads answers, and never sends. Whatever needs several calls is a `Talk`, a
-generator that yields a `Call` and is sent its `Reply`. A transport failure is thrown into the generator as
-`CallFailed`; an adapter that does not catch it lets the whole talk fail, and the hub tries again later.
+An adapter is pure: it makes requests and reads answers, and never sends.
 
-    Marketplace  one per channel, made by the folder's `make(name, settings)`
-    Call, Reply  one HTTP exchange
-    Sent, Refused, Later, Unknown   what an answer to a changing call means
-    Applied, NotApplied, Unclear    what a later read says about a call whose answer is not known
-    Seen, ReturnSeen                what a read saw of an order
+    exchange   Call, Reply, Talk: HTTP, one exchange or several
+    outcomes   what a read before a step, its answer and a read after it mean
+    here       what reads and callbacks say: Seen, ReturnSeen, Notice; what is to be done: Job; the dialect: Marketplace
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol
 
 from events.order.facts import CancellationRequested, Cancelled, Placed, Returned
 from events.order.reactions import Step
 from events.order.state import Command, OrderState
+from service.marketplaces.exchange import AnswerFailed, Call, CallFailed, Reply, Talk
+from service.marketplaces.outcomes import (
+    Accepted,
+    Applied,
+    Finding,
+    Later,
+    NotApplied,
+    Outcome,
+    Overtaken,
+    Pending,
+    Preparation,
+    Ready,
+    Refused,
+    Sent,
+    Unclear,
+    Unknown,
+)
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request. `path` is joined to the channel's base URL; `resource` names the limit it counts against.
-
-    `shared`: that limit is the account's, not the channel's alone.
-    """
-
-    method: str
-    path: str
-    resource: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Any = None
-    changes: bool = False
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer, whatever its status. Header names are lower-case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class CallFailed(Exception):
-    """No answer. `sent`: bytes may have reached the marketplace, so whether it acted is unknown."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-class AnswerFailed(CallFailed):
-    """An answer a read can't go on with: a limit, a refused key, a fault over there. `limit`, `until` as in `Later`."""
-
-    def __init__(self, message: str, *, status: int, limit: bool = False, until: datetime | None = None) -> None:
-        super().__init__(message, sent=True)
-        self.status, self.limit, self.until = status, limit, until
-
-
-Talk: TypeAlias = Generator[Call, Reply, T]
-
-
-@dataclass(frozen=True)
-class Sent:
-    """Done, as the marketplace says. `status`: the order's status there now, if the answer tells."""
-
-    status: str | None = None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The marketplace will not. `final`: no point in trying again even where a read shows the order unmoved.
-
-    `hint` says what a person can do, in the cabinet or in 1C.
-    """
-
-    code: str
-    message: str
-    hint: str | None = None
-    final: bool = False
-
-
-@dataclass(frozen=True)
-class Later:
-    """Certainly not done; try again, not before `until` where that is known. `limit`: its own limit was hit."""
-
-    reason: str
-    until: datetime | None = None
-    limit: bool = False
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """Nobody knows whether it was done: read the order before anything else is sent for it."""
-
-    reason: str
-
-
-Outcome: TypeAlias = Sent | Refused | Later | Unknown
-
-
-@dataclass(frozen=True)
-class Applied:
-    """The read shows that the step is done, or was overtaken by a later one."""
-
-    status: str | None = None
-
-
-@dataclass(frozen=True)
-class NotApplied:
-    """The read shows the order as it was before; the step may be sent (again)."""
-
-
-@dataclass(frozen=True)
-class Overtaken:
-    """The step can't be done any more (the order is cancelled, or gone a way this step is not on)."""
-
-    code: str
-    message: str
-    hint: str | None = None
-
-
-@dataclass(frozen=True)
-class Unclear:
-    """The read can't tell; an operator decides."""
-
-    reason: str
-
-
-Finding: TypeAlias = Applied | NotApplied | Overtaken | Unclear
+__all__ = [
+    "Accepted", "AnswerFailed", "Applied", "Call", "CallFailed", "Finding", "HookAnswer", "Job", "Label", "Later",
+    "Limit", "Marketplace", "NotApplied", "Notice", "Outcome", "Overtaken", "Pending", "Preparation", "Ready",
+    "Refused", "Reply", "ReturnSeen", "Seen", "Sent", "Talk", "Unclear", "Unknown", "Wanted",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,9 +46,10 @@ class Seen:
 
     `status` as the marketplace writes it (`PROCESSING/STARTED`), `stage` in our words. `stamp`: the marketplace's own
     time of the last change. `ready`: the shop may start on it (paid, not a draft); before that nothing is told to 1C.
-    `order`: everything `order.placed` holds. `personal`: customer, address, notes, unknown fields: erasable, by our
-    names `{"customer": {"name", "phone", "email"}, "address": str, "comment": str, "extra": {...}}`. `raw`: the order's
-    JSON as received.
+    `order`: everything `order.placed` holds; details that are no longer shown stay as they were. `request`: the buyer's
+    open wish to cancel; `tells_request` False: only callbacks tell of one, so that none here says nothing. `personal`:
+    customer, address, notes, unknown fields: erasable, by our names `{"customer": {"name", "phone", "email"},
+    "address": str, "comment": str, "extra": {...}}`. `raw`: what was received of the order, JSON.
     """
 
     number: str
@@ -156,6 +60,7 @@ class Seen:
     stamp: datetime | None = None
     cancelled: Cancelled | None = None
     request: CancellationRequested | None = None
+    tells_request: bool = True
     personal: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
 
@@ -173,12 +78,14 @@ class ReturnSeen:
 class Wanted:
     """An order to read. `new`: not placed in the log yet, so everything about it is wanted, the buyer too.
 
-    `hints`: what notifications said (`return:987`), in the adapter's own words.
+    `hints`: what notifications said (`return:987`), in the adapter's own words. `notices`: of a new order, what
+    notifications held, as received: some marketplaces tell there what no read tells.
     """
 
     number: str
     new: bool = False
     hints: Sequence[str] = ()
+    notices: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True)
@@ -208,23 +115,35 @@ class HookAnswer:
 
 @dataclass(frozen=True)
 class Job:
-    """A step to send for one order: the command, the order's state, and its personal data by event position."""
+    """A step to send for one order: the command, the order's state, and its personal data by event position.
+
+    `before`: what `prepare` saw before the last attempt (`Ready.before`); None where there was none.
+    """
 
     command: Command
     state: OrderState
     personal: Mapping[int, Any]
+    before: Any = None
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What an answer's headers say of a limit: how many calls are left, until when."""
+    """What an answer tells of a limit: how many calls of its resource are left, until when."""
 
     remaining: int
     until: datetime
 
 
+@dataclass(frozen=True)
+class Label:
+    """What the shop sticks on an order's boxes, as the marketplace prints it."""
+
+    content_type: str
+    content: bytes
+
+
 class Marketplace(Protocol):
-    """One channel's dialect."""
+    """One channel's dialect. Adapters inherit from it: what they do not offer is answered here."""
 
     name: str
     kind: str
@@ -234,45 +153,82 @@ class Marketplace(Protocol):
     steps: Mapping[str, Step]
     triggers: Mapping[str, Sequence[str]]  # the default trigger map of this model
     parallel: int  # calls at once, over all of the channel; the configuration may change it
+    rate: float | None = None  # calls a second that the account may make; None: no such limit is known
     call_timeout: float  # seconds a call may take, all in all
     settle_seconds: float  # a read begun this long after a call shows what the call did, answered or not
-    applied_seconds: float  # the same after a call that was answered well
+    applied_seconds: float  # so soon after a call that was answered well its effect may show
 
     def headers(self) -> Mapping[str, str]:
         """What every request carries, the key included."""
+        ...
+
+    def body(self, call: Call) -> Any:
+        """A call's body as it goes out: with the key, where the marketplace wants it there; `Call.body` holds none."""
+        return call.body
 
     def read(self, wanted: Sequence[Wanted]) -> Talk[list[Seen | ReturnSeen]]:
         """Reads these orders, many in one call; one that does not exist is missing in the result."""
+        ...
 
     def poll(self, since: datetime | None, now: datetime) -> Talk[list[Seen | ReturnSeen]]:
         """Whatever changed since then, overlapping; None: everything that is open (the first time)."""
+        ...
 
     def hook(self, tail: str, headers: Mapping[str, str], body: bytes, now: datetime) -> HookAnswer:
         """What a callback says and how it is answered; a malformed one is answered as the marketplace requires."""
+        ...
+
+    def prepare(self, job: Job, now: datetime) -> Talk[Preparation] | None:
+        """Reads what a step needs to know just before it is sent; None: nothing. It changes nothing over there.
+
+        `job.before` is what the last attempt at the same command had seen.
+        """
+        return None
 
     def request(self, job: Job, now: datetime) -> Call | Refused:
         """The call a command becomes now, or why it can't be one."""
+        ...
 
     def judge(self, job: Job, reply: Reply, now: datetime) -> Outcome:
         """What the answer to `request` means. A 400 is Refused; the hub reads the order before it believes it."""
+        ...
 
     def batch_limit(self, action: str) -> int:
         """How many orders one call can carry for this step; 1 where there is no batch call."""
+        return 1
 
     def batchable(self, job: Job, now: datetime) -> bool:
         """Whether this very command may go into a batch call."""
+        return False
 
     def request_batch(self, jobs: Sequence[Job], now: datetime) -> Call:
         """One call for several orders waiting for the same step."""
+        raise AssertionError("a marketplace without batch calls is not asked for one")
 
     def judge_batch(self, jobs: Sequence[Job], reply: Reply, now: datetime) -> dict[str, Outcome]:
         """What the answer means for each command, by command id; every job has an outcome."""
+        raise AssertionError("a marketplace without batch calls is not asked for one")
 
     def finding(self, job: Job, seen: Seen | None) -> Finding:
-        """What a read says about a command: done, not done, can't be done any more, or can't be told."""
+        """What a read says about a command: done, not done, under way, can't be done any more, or can't be told."""
+        ...
 
-    def limit(self, reply: Reply) -> Limit | None:
-        """The limit an answer's headers tell."""
+    def limit(self, reply: Reply, now: datetime) -> Limit | None:
+        """The limit an answer tells, for calls of the same resource."""
+        return None
 
     def check(self) -> Talk[list[str]]:
         """Tries key and reach for `okno doctor`; returns what is wrong, each with what to do about it."""
+        ...
+
+    def key_until(self) -> Talk[datetime | None] | None:
+        """Until when the key is good; None where the marketplace does not tell."""
+        return None
+
+    def survey(self, now: datetime) -> Talk[list[str]] | None:
+        """Reads some orders of a live account and says where they differ from what this folder knows."""
+        return None
+
+    def label(self, state: OrderState) -> Talk[Label | Refused] | None:
+        """Asks for the labels of an order's boxes; None where the marketplace has none to give."""
+        return None

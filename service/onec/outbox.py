@@ -50,7 +50,8 @@ def _data(
         case f.Seen():
             return {"marketplace": {"status": fact.status, "stage": fact.stage}}
         case f.CancellationRequested():
-            return {"deadline": iso(fact.due) if fact.due is not None else None}
+            lines = {"lines": msgspec.to_builtins(fact.lines)} if fact.lines is not None else {}
+            return {"deadline": iso(fact.due) if fact.due is not None else None, **lines}
         case f.DeadlineNear():
             return {"stage": fact.stage, "due": iso(fact.due)}
         case f.CommandOutcome():

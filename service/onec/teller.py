@@ -100,7 +100,7 @@ class Teller:
             tries = attempts.get(command.id, 0) + 1
             if self._publisher is not None:
                 body = _body(command, state, by_position, personal)
-                if order not in await self._work.begin(ONEC, [(command.id, order)]):
+                if order not in await self._work.begin(ONEC, [(command.id, order, None)]):
                     return _pause(tries)  # somebody else tells this order by now
                 try:
                     await self._publish(state.channel, command, body, tries)

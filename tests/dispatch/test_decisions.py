@@ -14,7 +14,7 @@ from events.recorded import Recorded
 from service.decisions import Attempt, Decision, End, Idle, ReadBack, Send, Wait, decide
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
-LONG_AGO, SETTLE, GIVE_UP = NOW - timedelta(hours=1), 12.0, timedelta(hours=72)
+LONG_AGO, GIVE_UP = NOW - timedelta(hours=1), timedelta(hours=72)
 
 STEPS = [
     Step("number", needed=False), Step("delivery", moves=True), Step("track", needed=False),
@@ -82,7 +82,7 @@ def tried(attempts: int = 0, *, ago: float = 60, next_in: float = -1, open: bool
 
 def next_for(history: History, attempts: dict[str, Attempt], *, live: bool = True) -> Decision:
     rows = {id_of(action): attempt for action, attempt in attempts.items()}
-    return decide(history.state, PLAN, rows, NOW, live=live, give_up_after=GIVE_UP, settle_seconds=SETTLE)
+    return decide(history.state, PLAN, rows, NOW, live=live, give_up_after=GIVE_UP)
 
 
 def said(decision: Decision) -> str:
@@ -112,9 +112,8 @@ TABLE: list[tuple[str, History, dict[str, Attempt], str]] = [
      {"number": tried(1, next_in=9), "delivery": NEW}, "send delivery"),
     ("the earliest of several pauses", History().ask("number", "delivery"),
      {"number": tried(1, next_in=9), "delivery": tried(1, next_in=20)}, "wait 9"),
-    ("unknown, not settled", History().ask("delivery"), {"delivery": tried(1, ago=5, open=True)}, "wait 7"),
-    ("unknown, settled", History().ask("delivery"), {"delivery": tried(1, ago=12, open=True)}, "read delivery"),
-    ("unknown, and reading failed lately", History().ask("delivery"),
+    ("unknown, and it is time to look", History().ask("delivery"), {"delivery": tried(1, open=True)}, "read delivery"),
+    ("unknown, and looked at lately", History().ask("delivery"),
      {"delivery": tried(1, next_in=30, open=True)}, "wait 30"),
     ("an unknown later step stops the earlier ones", History().ask("number", "delivery"),
      {"number": NEW, "delivery": tried(1, open=True)}, "read delivery"),

@@ -54,9 +54,9 @@ def test_limits() -> None:
     at_once = judged(420, message="m", headers={**LIMITS, "x-ratelimit-resource-remaining": "9000"})
     assert at_once == port.Later("m", limit=True)
     assert judged(429, message="m") == port.Later("m", limit=True)
-    assert YANDEX.limit(port.Reply(200, LIMITS, b"")) == port.Limit(0, UNTIL)
-    assert YANDEX.limit(port.Reply(200, {}, b"")) is None
-    assert YANDEX.limit(port.Reply(200, {**LIMITS, "x-ratelimit-resource-until": "soon"}, b"")) is None
+    assert YANDEX.limit(port.Reply(200, LIMITS, b""), NOW) == port.Limit(0, UNTIL)
+    assert YANDEX.limit(port.Reply(200, {}, b""), NOW) is None
+    assert YANDEX.limit(port.Reply(200, {**LIMITS, "x-ratelimit-resource-until": "soon"}, b""), NOW) is None
 
 
 @pytest.mark.parametrize(

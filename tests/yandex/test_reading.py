@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.marketplaces import port
-from service.marketplaces.yandex import answers, incoming, lenient, make, notifications, values, wire
+from service.marketplaces import lenient
+from service.marketplaces.yandex import answers, incoming, make, notifications, values, wire
 from tests.acceptance.spec import specs_dir
 
 SAMPLES = specs_dir() / "yandex_market" / "samples"

@@ -58,7 +58,7 @@ async def test_the_hourly_limit(market: Market, hub: Hubs, monkeypatch: pytest.M
     ym, call = hub(DBS), port.Call("GET", f"/v2/campaigns/{DBS}/returns", "returns")
     replies = [await ym.call(call) for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 420]
-    left = [limit.remaining for reply in replies if (limit := ym.yandex.limit(reply)) is not None]
+    left = [limit.remaining for reply in replies if (limit := ym.yandex.limit(reply, datetime.now(UTC))) is not None]
     assert left == [1, 0, 0]
     with pytest.raises(port.AnswerFailed) as failed:
         await ym.talk(ym.yandex.poll(datetime.now(UTC), datetime.now(UTC)))

@@ -12,7 +12,7 @@ from service.marketplaces.yandex.settings import BASE_URL, Settings, settings
 KIND = "yandex"
 
 
-class Yandex:
+class Yandex(p.Marketplace):
     """One shop on Yandex Market.
 
     Market gives itself 10 s for an answer, so a call waits a little longer, and what a call did is seen 12 s after it
@@ -78,7 +78,7 @@ class Yandex:
         """What a read says about a command."""
         return findings.finding(job, seen)
 
-    def limit(self, reply: p.Reply) -> p.Limit | None:
+    def limit(self, reply: p.Reply, now: datetime) -> p.Limit | None:  # noqa: ARG002 - the headers tell the time
         """The limit an answer's headers tell."""
         return limits.limit(reply)
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from service.marketplaces import lenient
 from service.marketplaces.port import Job, Later, Outcome, Refused, Reply, Sent, Unknown
-from service.marketplaces.yandex import lenient, limits, values, wire
+from service.marketplaces.yandex import limits, values, wire
 from service.marketplaces.yandex.outgoing import uncoded
 from service.marketplaces.yandex.statuses import written
 

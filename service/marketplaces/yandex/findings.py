@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from service.marketplaces import lenient
 from service.marketplaces.port import Applied, Finding, Job, NotApplied, Overtaken, Seen, Unclear
-from service.marketplaces.yandex import lenient, outgoing, values, wire
+from service.marketplaces.yandex import outgoing, values, wire
 from service.marketplaces.yandex.statuses import PACKED, reached
 
 _OPEN = ("PROCESSING", "DELIVERY", "PICKUP")

@@ -12,8 +12,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from events.order import facts as f
+from service.marketplaces import lenient
 from service.marketplaces.port import ReturnSeen, Seen
-from service.marketplaces.yandex import lenient, statuses, values, wire
+from service.marketplaces.yandex import statuses, values, wire
 
 ANSWER_WITHIN = timedelta(hours=48)
 """A buyer's wish to cancel that is not answered by then is fulfilled by Market."""

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from service.marketplaces import lenient
 from service.marketplaces.port import HookAnswer, Notice
-from service.marketplaces.yandex import lenient, values
+from service.marketplaces.yandex import values
 from service.marketplaces.yandex.incoming import CANCEL_HINT, RETURN_HINT
 from service.marketplaces.yandex.statuses import written
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from service.marketplaces import lenient
 from service.marketplaces.port import AnswerFailed, Call, Reply, ReturnSeen, Seen, Talk, Wanted
-from service.marketplaces.yandex import answers, incoming, lenient, limits, values, wire
+from service.marketplaces.yandex import answers, incoming, limits, values, wire
 from service.marketplaces.yandex.statuses import BUYER_KNOWN, OPEN
 
 PAGE = 50

@@ -1,40 +1,18 @@
-"""Market's numbers, ids, days and times as values; None for what can't be read."""
+"""Market's sums, days and times as values; None for what can't be read."""
 
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo
+from decimal import Decimal
 
-from service.marketplaces.yandex.wire import Id, Money, Number
+from service.marketplaces import values
+from service.marketplaces.values import KOPECK, MOSCOW, number, text, whole
+from service.marketplaces.yandex.wire import Money
 
-KOPECK = Decimal("0.01")
-MOSCOW = ZoneInfo("Europe/Moscow")
-"""The clock of Market's dates without a zone."""
-
-
-def amount(money: Money | None) -> Decimal | None:
-    """A sum of money, exactly; always written with kopecks, so that equal sums look equal."""
-    found = number(money.value) if money is not None else None
-    whole_kopecks = found is not None and found == found.quantize(KOPECK)
-    return found.quantize(KOPECK) if found is not None and whole_kopecks else found
+__all__ = ["KOPECK", "MOSCOW", "amount", "at", "day", "hour", "moment", "number", "text", "whole"]
 
 
-def number(value: Number) -> Decimal | None:
-    """A finite number, written as number or text, with point or comma."""
-    try:
-        found = Decimal(str(value).strip().replace(",", "."))
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None
-
-
-def whole(value: Number) -> int:
-    """A count of pieces; 0 for nothing."""
-    return int(number(value) or 0)
-
-
-def text(value: Id) -> str | None:
-    """An id or code as text, outer blanks cut; None for nothing."""
-    return str(value).strip() or None if value is not None else None
+def amount(paid: Money | None) -> Decimal | None:
+    """A sum of money, exactly, with kopecks."""
+    return values.money(paid.value) if paid is not None else None
 
 
 def day(value: str | None) -> date | None:
@@ -58,15 +36,14 @@ def hour(value: str | None) -> time | None:
 
 def moment(value: str | None) -> datetime | None:
     """An ISO time with zone, up to nine fraction digits, or the old `DD-MM-YYYY HH:MM:SS` of Moscow; aware UTC."""
-    written = (value or "").strip()
+    found = values.moment(value)
+    if found is not None:
+        return found
     try:
-        found = datetime.fromisoformat(written)
+        found = datetime.strptime((value or "").strip(), "%d-%m-%Y %H:%M:%S")  # noqa: DTZ007 - Moscow is added below
     except ValueError:
-        try:
-            found = datetime.strptime(written, "%d-%m-%Y %H:%M:%S")  # noqa: DTZ007 - Moscow is added below
-        except ValueError:
-            return None
-    return (found if found.tzinfo else found.replace(tzinfo=MOSCOW)).astimezone(UTC)
+        return None
+    return found.replace(tzinfo=MOSCOW).astimezone(UTC)
 
 
 def at(on: date | None, clock: time | None) -> datetime | None:

@@ -6,16 +6,17 @@ Every answer closes its connection, as Market's do, and carries the limit's head
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeAlias
 
 from aiohttp import web
 
+from service.marketplaces.trial import Entry
 from service.marketplaces.yandex.sandbox import methods
-from service.marketplaces.yandex.sandbox.market import Entry, Market
-from service.marketplaces.yandex.sandbox.notify import notifying
+from service.marketplaces.yandex.sandbox.market import Market
+from service.marketplaces.yandex.sandbox.notify import HookOf, notifying
 from service.marketplaces.yandex.sandbox.order import Order, RefusalError
 
 PARALLEL = {"orders": 6}
@@ -47,14 +48,21 @@ _MARKET = web.AppKey("market", Market)
 _GATE = web.AppKey("gate", Gate)
 
 
-def application(market: Market, hooks: dict[int, str] | None = None, *, retry_seconds: float = 2.0) -> web.Application:
+def application(
+    market: Market, hooks: Mapping[int, str] | None = None, *, retry_seconds: float = 2.0
+) -> web.Application:
     """The sandbox as an application; `hooks` are the shops' notification addresses, `/notification` comes behind."""
+    return serving(market, (hooks if hooks is not None else {}).get, retry_seconds=retry_seconds)
+
+
+def serving(market: Market, hook_of: HookOf, *, retry_seconds: float = 2.0) -> web.Application:
+    """The same, with a function that gives a shop's notification address each time it is wanted."""
     app = web.Application(client_max_size=2**22)
     app[_MARKET], app[_GATE] = market, Gate()
     for method, path, resource, act in methods.CALLS:
         app.router.add_route(method, path, _handler(resource, act, changes=act in methods.CHANGING))
     app.router.add_route("*", "/{tail:.*}", _unknown)
-    app.cleanup_ctx.append(notifying(market, hooks if hooks is not None else {}, retry_seconds))
+    app.cleanup_ctx.append(notifying(market, hook_of, retry_seconds))
     return app
 
 

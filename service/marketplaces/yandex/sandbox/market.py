@@ -1,61 +1,21 @@
-"""The sandbox's truth: shops, orders, what buyers and Market itself do, faults and a journal of calls."""
+"""The sandbox's truth: shops, orders, what buyers and Market itself do, a journal of calls."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 
+from service.marketplaces.trial import Entry, Faults
 from service.marketplaces.yandex.sandbox import goods
 from service.marketplaces.yandex.sandbox.forms import iso
 from service.marketplaces.yandex.sandbox.order import ANSWER_WITHIN, OPEN, Order
 from service.marketplaces.yandex.values import MOSCOW
 
+__all__ = ["Entry", "Faults", "Market", "Notification"]
+
 Notification = dict[str, Any]
 _EVER = (("From", "2000-01-01T00:00:00Z"), ("To", "2999-01-01T00:00:00Z"))
-
-
-@dataclass
-class Faults:
-    """How often Market fails, as shares of 1.
-
-    `error`: 503 and nothing done. `broken`: done, and 500. `lost`: done, and no answer at all for `hang` seconds.
-    `limit`: 420. Reads fail by `error` and `limit` only, and not at all where `reads` is False.
-    """
-
-    error: float = 0.0
-    broken: float = 0.0
-    lost: float = 0.0
-    limit: float = 0.0
-    hang: float = 15.0
-    reads: bool = True
-
-    def pick(self, random: Random, *, changes: bool) -> str | None:
-        """The fault of this call, by name."""
-        if not (changes or self.reads):
-            return None
-        roll = random.random()
-        for name in ("error", "limit", "broken", "lost") if changes else ("error", "limit"):
-            share: float = getattr(self, name)
-            if roll < share:
-                return name
-            roll -= share
-        return None
-
-
-@dataclass
-class Entry:
-    """One call: what was asked, what came of it. `status` 0: no answer. `done`: the orders it changed."""
-
-    at: datetime
-    method: str
-    path: str
-    body: Any
-    status: int = 0
-    fault: str | None = None
-    changes: bool = False
-    done: list[int] = field(default_factory=list)
 
 
 class Market:

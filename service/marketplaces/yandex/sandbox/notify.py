@@ -5,13 +5,17 @@ it will never understand. Some come twice: Market promises no more than at least
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from service.marketplaces.yandex.sandbox.market import Market, Notification
+
+HookOf: TypeAlias = Callable[[int], str | None]
+"""A shop's notification address, by its campaign; None: nobody wants to be told."""
 
 TIMEOUT = ClientTimeout(total=10)
 TICK = 0.2
@@ -21,12 +25,12 @@ TWICE = 0.05
 
 
 def notifying(
-    market: Market, hooks: Mapping[int, str], retry_seconds: float
+    market: Market, hook_of: HookOf, retry_seconds: float
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """Keeps Market's clock and its notifications going while an application runs."""
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(_keep_going(market, hooks, retry_seconds))
+        task = asyncio.create_task(_keep_going(market, hook_of, retry_seconds))
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -35,7 +39,7 @@ def notifying(
     return run
 
 
-async def _keep_going(market: Market, hooks: Mapping[int, str], retry_seconds: float) -> None:
+async def _keep_going(market: Market, hook_of: HookOf, retry_seconds: float) -> None:
     async with ClientSession(timeout=TIMEOUT) as session, asyncio.TaskGroup() as tasks:
         while True:
             market.work(datetime.now(UTC))
@@ -43,8 +47,8 @@ async def _keep_going(market: Market, hooks: Mapping[int, str], retry_seconds: f
             if told:
                 market.changed()
             for campaign, notification in told:
-                if campaign in hooks:
-                    url = f"{hooks[campaign].rstrip('/')}/notification"
+                if (hook := hook_of(campaign)) is not None:
+                    url = f"{hook.rstrip('/')}/notification"
                     for _ in range(2 if market.random.random() < TWICE else 1):
                         tasks.create_task(_send(session, url, notification, retry_seconds))
             await asyncio.sleep(TICK)
