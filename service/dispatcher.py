@@ -14,9 +14,11 @@ While the channel's circuit is open no lane is claimed: an outage over there bur
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -54,10 +56,12 @@ class Dispatcher:
         self._readback = ReadBack(self._lanes, reader)
         self._sender = Sender(self._lanes, client, self._readback)
         self._running: set[asyncio.Task[None]] = set()
-        self._in_hand: set[str] = set()
+        self._in_hand: Counter[str] = Counter()
+        self._told = asyncio.Event()
 
     async def run(self, told: asyncio.Event) -> None:
         """Dispatches until cancelled; `told` is set when there may be something to do."""
+        self._told = told
         while True:
             try:
                 lanes = await self._claim()
@@ -66,14 +70,16 @@ class Dispatcher:
                 await asyncio.sleep(1)
                 continue
             if lanes:
-                self._start(lanes, told)
+                self._begin(lanes, self._cycle(lanes))
             else:
                 await wait(told, POLL_SECONDS)
 
     async def drain(self, seconds: float) -> None:
         """Lets what was begun come to its end, for so long; the rest is broken off, and read back by whoever comes."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while self._running and (left := until - clock()) > 0:
+            await asyncio.wait(self._running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -84,16 +90,17 @@ class Dispatcher:
             return []
         return await self._lanes.claim(room, list(self._in_hand))
 
-    def _start(self, lanes: list[Lane], told: asyncio.Event) -> None:
-        orders = {lane.order for lane in lanes}
-        self._in_hand |= orders
-        task = asyncio.create_task(self._cycle(lanes))
+    def _begin(self, lanes: Sequence[Lane], deed: Coroutine[Any, Any, None]) -> None:
+        """Work on lanes, beside all other work: they are in hand until it ends."""
+        orders = [lane.order for lane in lanes]
+        self._in_hand.update(orders)
+        task = asyncio.create_task(deed)
         self._running.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
-            self._in_hand -= orders
+            self._in_hand -= Counter(orders)
             self._running.discard(done)
-            told.set()
+            self._told.set()
             if not done.cancelled() and (error := done.exception()) is not None:
                 # The lanes' leases run out, and they are looked at again.
                 logger.error("dispatch failed", channel=self._channel.name, error=repr(error), exc_info=error)
@@ -101,7 +108,7 @@ class Dispatcher:
         task.add_done_callback(ended)
 
     async def _cycle(self, lanes: list[Lane]) -> None:
-        """One decision and its deed for each lane; what befalls one lane is no other one's matter."""
+        """One decision for each lane; each call is then work of its own, so that a slow one holds up no other lane."""
         try:
             tasks = await self._lanes.look(lanes)
         except LogUnavailable as error:
@@ -110,13 +117,14 @@ class Dispatcher:
         sends: list[Turn] = []
         reads: list[Turn] = []
         await asyncio.gather(*(self._guarded([task.lane], partial(self._deed, task, sends, reads)) for task in tasks))
-        deeds = [
-            self._guarded([turn.task.lane for turn in part], partial(self._sender.send, part))
-            for part in self._parts(sends)
+        deeds: list[tuple[list[Turn], Callable[[], Awaitable[None]]]] = [
+            (part, partial(self._sender.send, part)) for part in self._parts(sends)
         ]
         if reads:
-            deeds.append(self._guarded([turn.task.lane for turn in reads], partial(self._readback.unknown, reads)))
-        await asyncio.gather(*deeds)
+            deeds.append((reads, partial(self._readback.unknown, reads)))
+        for turns, deed in deeds:
+            own = [turn.task.lane for turn in turns]
+            self._begin(own, self._guarded(own, deed))
 
     async def _deed(self, task: Task, sends: list[Turn], reads: list[Turn]) -> None:
         """Does what ends without a call, and sorts the rest."""
