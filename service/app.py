@@ -7,7 +7,7 @@
     intake     consumers of the incoming queues it leases, dead letters into `rejected`
     react      reactor, deadlines, projections
     dispatch   a dispatcher a channel, the teller of 1C
-    poll       a reader and a poller a channel
+    poll       a reader, a poller and a watch over the key a channel
     web        pages, API, hooks
 
 To end: no new messages, lanes or calls are taken, calls under way get `DRAIN_SECONDS` to come to their end; what is cut
@@ -27,6 +27,7 @@ from projections.catalogue import PROJECTIONS
 from projections.follow import Follower
 from service import database, http_client
 from service.body_key import body_key
+from service.channels import KeyWatch
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
 from service.http_client import Account, ChannelClient
@@ -108,7 +109,8 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
             if "poll" in roles:
                 poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
                 reads = partial(reader.run, hub.told.subscribe())
-                loops += [(f"read/{name}", reads), (f"poll/{name}", poller.run)]
+                watch = KeyWatch(channel, storage.work, client, storage.leases)
+                loops += [(f"read/{name}", reads), (f"poll/{name}", poller.run), (f"key/{name}", watch.run)]
         if "dispatch" in roles:
             teller = Teller(storage.log, storage.work, hub.publisher)
             loops.append(("tell", partial(teller.run, hub.told.subscribe())))

@@ -9,6 +9,7 @@ CALL_SECONDS = Histogram(
 )  # fmt: skip
 CIRCUIT_OPEN = Gauge("okno_circuit_open", "1 while a channel's calls are held back because they failed", ("channel",))
 KEY_REFUSED = Gauge("okno_key_refused", "1 while a marketplace refuses a channel's key or a right of it", ("channel",))
+KEY_UNTIL = Gauge("okno_key_until_timestamp_seconds", "When a channel's key ends, where known", ("channel",))
 TAKEN = Counter("okno_messages_taken", "Messages taken in, by the way they came", ("via",))
 OUTCOMES = Counter("okno_command_outcomes", "What came of commands", ("target", "outcome"))
 HEAD = Gauge("okno_log_position", "Position of the last event in the log")

@@ -5,12 +5,14 @@ that fails in the middle is begun again from where the last whole one began: wha
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
 
 from events.log import Log, LogUnavailable
-from events.order.state import fold
+from events.order.state import OrderState, fold
+from events.recorded import Recorded
 from service import differences
 from service.door import Unavailable
 from service.http_client import ChannelClient, Held
@@ -67,11 +69,13 @@ class Poller:
     async def _pass_on(self, found: list[Seen | ReturnSeen], began_at: datetime) -> None:
         """Orders never seen are read whole; of the others only what changed is passed on."""
         histories = await self._log.histories({f"{self._channel.name}/{seen.number}" for seen in found})
-        states = {order: fold(order, events) for order, events in histories.items()}
+        states = {order: state for order, events in histories.items() if (state := _folded(order, events)) is not None}
         new: list[str] = []
         changed: list[Seen | ReturnSeen] = []
         for seen in found:
-            state = states[f"{self._channel.name}/{seen.number}"]
+            state = states.get(f"{self._channel.name}/{seen.number}")
+            if state is None:
+                continue
             if isinstance(seen, Seen) and seen.ready and not state.placed:
                 new.append(state.order)
             elif (isinstance(seen, ReturnSeen) and differences.of_return(state, seen)) or (
@@ -80,3 +84,12 @@ class Poller:
                 changed.append(seen)
         await self._work.ask_reads([(order, 0.0, "") for order in new])
         await self._reader.submit(changed, began_at)
+
+
+def _folded(order: str, events: Sequence[Recorded]) -> OrderState | None:
+    """An order's state; what one order's history brings out must not stop the polls of all."""
+    try:
+        return fold(order, events)
+    except Exception:
+        logger.exception("an order's history can't be folded", order=order)
+        return None

@@ -81,13 +81,18 @@ async def sandbox(settings: "Settings", port: int | None) -> None:
 
 
 @main.command()
+@click.option("--channel", metavar="NAME", help="Only this one, and what its account shows that is not known here")
 @configured
-async def doctor(settings: "Settings") -> None:
+async def doctor(settings: "Settings", channel: str | None) -> None:
     """Checks configuration, Postgres, RabbitMQ, each channel's key and reach; says what to do about each failure."""
     from service.doctor import examine
 
+    if channel is not None and channel not in settings.channels:
+        known = ", ".join(settings.channels) or "none"
+        raise click.UsageError(f"--channel: {channel!r} is not in the configuration; there are: {known}")
+
     faults = 0
-    async for finding in examine(settings):
+    async for finding in examine(settings, channel):
         faults += not finding.good
         click.echo(f"{'ok  ' if finding.good else 'FAIL'}  {finding.what}: {finding.says}")
     if faults:

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import rebuild
-from service import operators, rejected
+from service import labels, operators, rejected
+from service.marketplaces.port import CallFailed, Refused
 from service.operators import NoSuchCommand, NothingToDo
 from service.rejected import StillRejected
 from service.web.keys import HUB, IDENTITY, storage
@@ -15,6 +16,9 @@ from service.web.reading import order_key
 from service.web.schemas import Done, json
 
 logger = structlog.get_logger()
+
+PRINTED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""A label is a marketplace's own page: it is shown, and runs nothing."""
 
 REBUILDS = web.AppKey("rebuilds", dict[str, "asyncio.Task[None]"])
 
@@ -43,6 +47,23 @@ async def resubmit(request: web.Request) -> web.StreamResponse:
     except StillRejected as error:
         raise web.HTTPConflict(text=f"it still can't be understood: {error}") from error
     return json(Done(f"message {id} was taken"), 202)
+
+
+async def label(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/orders/CHANNEL/NUMBER/label`: the labels of its boxes, as the marketplace prints them now."""
+    key = order_key(request)
+    channel = request.app[HUB].settings.channels.get(key.partition("/")[0])
+    if channel is None:
+        raise web.HTTPNotFound(text=f"no channel of {key}: /v1/channels shows what there is")
+    try:
+        found = await labels.label(storage(request).log, channel, key)
+    except CallFailed as error:
+        raise web.HTTPBadGateway(text=f"the marketplace gave no label: {error}: try again") from error
+    if found is None:
+        raise web.HTTPNotFound(text=f"{channel.kind} {channel.model} prints no labels over its API")
+    if isinstance(found, Refused):
+        raise web.HTTPConflict(text=f"{found.code}: {found.message}" + (f": {found.hint}" if found.hint else ""))
+    return web.Response(body=found.content, headers={"Content-Type": found.content_type, **PRINTED})
 
 
 async def clear_attention(request: web.Request) -> web.StreamResponse:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from projections.asking import position
 from projections.catalogue import PROJECTIONS
 from projections.commands import queries as commands
 from projections.orders import queries as orders
-from service import audit, operators, outbox, rejected
+from service import audit, channels, operators, outbox, rejected
 from service.hub import Hub
 from service.people import with_people
 from service.web.keys import HUB, storage
@@ -92,6 +92,12 @@ async def command_list(request: web.Request) -> web.StreamResponse:
             after=query.get("after") or None, limit=_limit(query, 50, MOST),
         )  # fmt: skip
     return json(Page(found, after))
+
+
+async def channel_list(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/channels`: all of them."""
+    known = request.app[HUB].settings.channels.values()
+    return json(Page(await channels.rows(storage(request).pool, known, datetime.now(UTC)), None))
 
 
 async def rejected_list(request: web.Request) -> web.StreamResponse:

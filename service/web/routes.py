@@ -10,6 +10,7 @@ from projections.commands.queries import CommandRow
 from projections.follow import ProjectionStatus
 from projections.orders.project import OrderRow
 from service.audit import EventJson
+from service.channels import ChannelRow
 from service.rejected import RejectedRow
 from service.web import acting, health, incoming, openapi, reading, schemas
 from service.web.schemas import Page
@@ -50,8 +51,11 @@ ROUTES: Final = (
     Route("GET", "/v1/orders/{channel}/{number}", reading.one_order, READERS, OrderRow),
     Route("GET", "/v1/orders/{channel}/{number}/history", reading.history, READERS, schemas.History,
           query={"at": "by when things occurred", "known_at": "by when they were recorded"}),
+    Route("GET", "/v1/orders/{channel}/{number}/label", acting.label, ("onec", "operator"), bytes,
+          media="application/pdf"),
     Route("POST", "/v1/orders/{channel}/{number}/attention/{code}/clear", acting.clear_attention, ("operator",),
           schemas.Done, 202),
+    Route("GET", "/v1/channels", reading.channel_list, READERS, Page[ChannelRow]),
     Route("GET", "/v1/outbox", reading.outbox_page, ("onec", "auditor", "operator"), schemas.OutboxPage,
           query={"after": "the `cursor` of the page before", "limit": "how many at most"}),
     Route("GET", "/v1/rejected", reading.rejected_list, READERS, Page[RejectedRow], query=PAGED),

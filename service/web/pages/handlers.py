@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from aiohttp import web
 from events.order.stages import STAGES
 from projections.commands import queries as commands
 from projections.orders import queries as orders
-from service import audit, rejected
+from service import audit, channels, rejected
 from service.database import Pool
 from service.settings import Settings
 from service.web.keys import hub, storage
@@ -91,6 +92,7 @@ class _Orders:
             "asked": asked,
             "filtered": any(asked.values()) or after is not None,
             "counts": counts,
+            "notes": await _notes(pool, settings, say.now),
             "stages": STAGES,
             "channels": _choices(settings.channels, asked["channel"]),
             "codes": [code for code in _choices(counts["attention"], asked["attention"]) if code != "any"],
@@ -103,6 +105,12 @@ class _Orders:
             self._counts = await orders.counts(pool)
             self._good_until = time.monotonic() + 20 * (time.monotonic() - began)
         return self._counts
+
+
+async def _notes(pool: Pool, settings: Settings, now: datetime) -> list[channels.ChannelRow]:
+    """Channels a person should look at."""
+    rows = await channels.rows(pool, settings.channels.values(), now)
+    return [row for row in rows if row.attention]
 
 
 def _row(order: orders.OrderRow, settings: Settings, say: Speech) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from service.marketplaces import kinds
+
 LANGUAGES: Final = ("en", "ru")
 """The first one is for those who ask for neither."""
 
@@ -22,9 +24,15 @@ SIGNS: Final = {"RUB": "₽", "RUR": "₽"}
 
 @cache
 def texts(language: str) -> dict[str, dict[str, str]]:
-    """A language's table: texts by section and key."""
-    path = Path(__file__).with_name("texts") / f"{language}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    """A language's table: texts by section and key; what marketplaces do is named in their own folders."""
+    folders = [Path(__file__).parent, *(Path(kind.__path__[0]) for kind in kinds().values())]
+    table: dict[str, dict[str, str]] = {}
+    for folder in folders:
+        path = folder / "texts" / f"{language}.toml"
+        found = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        for section, words in found.items():
+            table[section] = {**words, **table.get(section, {})}
+    return table
 
 
 def chosen(cookie: str | None, accepted: str) -> str:
