@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from events.log import LogUnavailable
 from projections import follow
@@ -17,9 +16,6 @@ from service.http_client import ChannelClient
 from service.marketplaces.port import CallFailed
 from service.onec.checkup import checkup
 from service.settings import Channel, Settings
-
-if TYPE_CHECKING:  # a name in a signature; the driver itself is the client's
-    import aiohttp
 
 PAUSES = (0.3, 1.0)
 """Seconds before a channel is asked the second and the third time."""
@@ -40,9 +36,8 @@ async def examine(settings: Settings, only: str | None = None) -> AsyncIterator[
     `only`: at this channel alone, and at what its account shows that we do not know.
     """
     if only is not None:
-        async with http_client.session() as session:
-            async for finding in _channel(session, settings.channels[only], survey=True):
-                yield finding
+        async for finding in _channel(settings.channels[only], survey=True):
+            yield finding
         return
     channels = ", ".join(f"{name} ({channel.kind} {channel.model})" for name, channel in settings.channels.items())
     yield Finding(True, "configuration", f"channels {channels or 'none yet: add [channels.NAME]'}")
@@ -50,36 +45,38 @@ async def examine(settings: Settings, only: str | None = None) -> AsyncIterator[
         yield finding
     async for finding in _rabbitmq(settings):
         yield finding
-    async with http_client.session() as session:
-        for channel in settings.channels.values():
-            async for finding in _channel(session, channel):
-                yield finding
+    for channel in settings.channels.values():
+        async for finding in _channel(channel):
+            yield finding
 
 
-async def _channel(
-    session: "aiohttp.ClientSession", channel: Channel, *, survey: bool = False
-) -> AsyncIterator[Finding]:
+async def _channel(channel: Channel, *, survey: bool = False) -> AsyncIterator[Finding]:
     """A channel's key and reach, and where asked for, what its account shows that we do not know."""
-    client, what = ChannelClient(session, channel.marketplace), f"channel {channel.name}"
-    faults = await _checked(client, channel)
-    if channel.hook_secret is None:
-        faults.append("hook_secret is missing: without notifications orders are found by polls alone")
-    for fault in faults:
-        yield Finding(False, what, fault)
-    if not faults:
-        yield Finding(True, what, f"key and reach are good, {'live' if channel.live else 'shadow'}")
-    talk = channel.marketplace.survey(datetime.now(UTC)) if survey else None
+    async with http_client.session() as session:
+        client, what = ChannelClient(session, channel.marketplace), f"channel {channel.name}"
+        faults = await _checked(client, channel)
+        if channel.hook_secret is None:
+            faults.append("hook_secret is missing: without notifications orders are found by polls alone")
+        for fault in faults:
+            yield Finding(False, what, fault)
+        if not faults:
+            yield Finding(True, what, f"key and reach are good, {'live' if channel.live else 'shadow'}")
+        if survey:
+            yield await _surveyed(client, channel, what)
+
+
+async def _surveyed(client: ChannelClient, channel: Channel, what: str) -> Finding:
+    """What a channel's orders hold that is not known here; no fault, but something to settle."""
+    talk = channel.marketplace.survey(datetime.now(UTC))
     if talk is None:
-        return
+        return Finding(True, what, f"{channel.kind} offers no survey of its orders")
     try:
         differing = await client.run(talk)
     except CallFailed as error:
-        yield Finding(False, what, f"its orders can't be read: {error}")
-        return
-    for line in differing:
-        yield Finding(True, what, f"differs: {line}")
+        return Finding(False, what, f"its orders can't be read: {error}")
     if not differing:
-        yield Finding(True, what, "its orders hold nothing that is not known here")
+        return Finding(True, what, "its orders hold nothing that is not known here")
+    return Finding(True, what, "\n      ".join(["its orders hold what is not known here:", *differing]))
 
 
 async def _checked(client: ChannelClient, channel: Channel) -> list[str]:

@@ -23,7 +23,7 @@ def body(raw: bytes) -> Any:
     """An answer's JSON with numbers as Decimal; None where it is none."""
     try:
         return loads(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
         return None
 
 

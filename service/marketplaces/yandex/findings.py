@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from service.marketplaces import lenient
+from service.marketplaces.goods import kept
 from service.marketplaces.port import Applied, Finding, Job, NotApplied, Overtaken, Seen, Unclear
 from service.marketplaces.yandex import outgoing, values, wire
 from service.marketplaces.yandex.statuses import PACKED, reached
@@ -83,7 +84,7 @@ def _external_id(job: Job, order: wire.Order) -> Finding:
 
 def _items(job: Job, order: wire.Order) -> Finding:
     there = {values.text(item.id) or "": values.whole(item.count) for item in order.items or () if item is not None}
-    if _present(there) == _present(outgoing.kept(job.state)):
+    if _present(there) == _present(kept(job.state)):
         return Applied()
     return NotApplied() if (order.status, order.substatus) == ("PROCESSING", "STARTED") else _late(order)
 
@@ -109,7 +110,7 @@ def _boxes(job: Job, order: wire.Order) -> Finding:
     if (order.status, order.substatus) != ("PROCESSING", "STARTED"):
         return Applied() if reached(order.status, "PROCESSING") else _undone(order)
     there = [box for box in (order.delivery.boxes_layout if order.delivery else None) or () if box is not None]
-    goods = len(there) == (job.state.boxes or 1) and _packed(there) == _present(outgoing.kept(job.state))
+    goods = len(there) == (job.state.boxes or 1) and _packed(there) == _present(kept(job.state))
     codes = _codes([one for item in _box_items(there) for one in item.instances or ()])
     wanted = Counter(code for ones in outgoing.instances(job.state).values() for one in ones for code in one.values())
     return Applied() if goods and not wanted - codes else NotApplied()
@@ -183,4 +184,5 @@ _FINDINGS: Mapping[str, Callable[[Job, wire.Order], Finding]] = {
     "storage_limit": _storage_limit,
     "delivery_date": _delivery_date,
     "verify_eac": _verify_eac,
+    "goods_back": lambda *_: NotApplied(),
 }

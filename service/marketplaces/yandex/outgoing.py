@@ -7,9 +7,10 @@ from typing import Any
 
 from events.order.stages import rank
 from events.order.state import OrderState
+from service.marketplaces.goods import fewer, kept, unlike
 from service.marketplaces.port import Call, Job, Refused
 from service.marketplaces.yandex.boxes import layout
-from service.marketplaces.yandex.steps import fewer, marked, pieces
+from service.marketplaces.yandex.steps import CANNOT, marked
 from service.marketplaces.yandex.values import MOSCOW
 
 Body = Mapping[str, Any]
@@ -48,6 +49,8 @@ class Route:
 
 def request(job: Job, campaign: int, on: Occasion) -> Call | Refused:
     """The call a command becomes now, or why it can't be one."""
+    if (cannot := CANNOT.get((on.model, job.command.action))) is not None:
+        return cannot
     route = ROUTES[job.command.action]
     if job.command.action == "cancel" and job.state.request is not None:
         route = GRANT
@@ -80,18 +83,6 @@ def real_date(job: Job, now: datetime) -> date | None:
     if job.state.placed_at is not None:
         done = max(done, _moscow(job.state.placed_at))
     return done if done < today else None
-
-
-def kept(state: OrderState) -> dict[str, int]:
-    """How many pieces of each line (by its id) stay in the order, after what 1C confirmed."""
-    if not fewer(state):
-        return {line.id or "": line.quantity for line in state.lines}
-    left = pieces(state.confirmed_lines)
-    out: dict[str, int] = {}
-    for line in state.lines:
-        out[line.id or ""] = taken = min(line.quantity, left[line.sku.strip()])
-        left[line.sku.strip()] -= taken
-    return out
 
 
 def instances(state: OrderState) -> dict[str, list[dict[str, str]]]:
@@ -137,24 +128,13 @@ def _items(job: Job, _: Occasion) -> Body | Refused:
     left = kept(job.state)
     if "" in left:
         return _no_line_ids()
-    if (unlike := _unlike(job.state)) is not None:
-        return unlike
+    if (other := unlike(job.state)) is not None:
+        return other
     if not any(left.values()):
         hint = "an order without goods is cancelled, not cut: send order.cancelled from 1C"
         return Refused("nothing_left", "1C confirmed none of the ordered goods", hint, final=True)
     items = [{"id": int(line), "count": count} for line, count in left.items()]
     return {"items": items, "reason": "PARTNER_REQUESTED_REMOVE"}
-
-
-def _unlike(state: OrderState) -> Refused | None:
-    """What is taken out is gone for good: not where 1C may only call it by another sku."""
-    ours, theirs = pieces(state.lines), pieces(state.confirmed_lines)
-    unnamed, unknown = sorted(set(ours) - set(theirs)), sorted(sku for sku in set(theirs) - set(ours) if theirs[sku])
-    if not unnamed or not unknown or not any(theirs[sku] for sku in ours):
-        return None
-    what = f"1C confirmed {', '.join(unknown)}, which the order does not have, and does not name {', '.join(unnamed)}"
-    hint = "send order.confirmed again with the order's own skus; for goods that are not there write quantity 0"
-    return Refused("unknown_sku", what, hint, final=True)
 
 
 def _identifiers(job: Job, _: Occasion) -> Body | Refused:
@@ -169,8 +149,8 @@ def _boxes(job: Job, _: Occasion) -> Body | Refused:
     left = kept(job.state)
     if "" in left:
         return _no_line_ids()
-    if fewer(job.state) and (unlike := _unlike(job.state)) is not None:
-        return unlike
+    if fewer(job.state) and (other := unlike(job.state)) is not None:
+        return other
     if not any(left.values()):
         hint = "send order.cancelled from 1C"
         return Refused("nothing_left", "1C confirmed none of the ordered goods", hint, final=True)

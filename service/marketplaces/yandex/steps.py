@@ -1,28 +1,12 @@
 """What Market can be told, per model, and which stage tells it."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from events.order.facts import Line
 from events.order.reactions import Step
 from events.order.stages import rank
 from events.order.state import OrderState
-
-
-def pieces(lines: Iterable[Line] | None) -> Counter[str]:
-    """How many pieces of each sku."""
-    count: Counter[str] = Counter()
-    for line in lines or ():
-        count[line.sku.strip()] += line.quantity
-    return count
-
-
-def fewer(state: OrderState) -> bool:
-    """Whether 1C confirmed less than was ordered: the rest is refused."""
-    if state.confirmed_lines is None:
-        return False
-    confirmed = pieces(state.confirmed_lines)
-    return any(confirmed[sku] < count for sku, count in pieces(state.lines).items())
+from service.marketplaces.goods import fewer, less, pieces
+from service.marketplaces.port import Refused
 
 
 def marked(state: OrderState) -> bool:
@@ -54,6 +38,10 @@ def _pickup(state: OrderState) -> bool:
 
 EXTERNAL_ID = Step("external_id", needed=False, announces=False)
 CANCEL = Step("cancel", says=_why)
+GOODS_BACK = Step(
+    "goods_back", applies=lambda state: less(state, state.delivered_lines), needed=False,
+    says=lambda state: pieces(state.delivered_lines),
+)  # fmt: skip
 
 DBS = (
     EXTERNAL_ID,
@@ -70,6 +58,7 @@ DBS = (
     Step("pickup", applies=_pickup, moves=True),
     Step("storage_limit", applies=lambda state: _pickup(state) and state.keep_until is not None, needed=False),
     Step("delivered", moves=True),
+    GOODS_BACK,
     Step("delivery_date", needed=False),
     CANCEL,
     Step("cancellation_accept"),
@@ -78,7 +67,10 @@ FBS = (
     EXTERNAL_ID,
     Step("boxes", applies=lambda state: rank(state.market_stage) < rank("assembled"), announces=False, says=packed),
     Step("ready_to_ship", moves=True, says=packed),
+    GOODS_BACK,
+    Step("delivery_date", needed=False),
     CANCEL,
+    Step("cancellation_accept", needed=False),
 )
 EXPRESS = (*FBS, Step("verify_eac", applies=_uncoded, needed=False, says=lambda state: state.coded))
 
@@ -87,10 +79,29 @@ STEPS: Mapping[str, Mapping[str, Step]] = {
 }
 """Every step a model offers."""
 
+_RETURNS = "enter what the buyer did not take as a non-redemption in Market's cabinet; it then comes back as a return"
+_NOT_OURS = "Market delivers this order by itself"
+CANNOT: Mapping[tuple[str, str], Refused] = {
+    (model, step): Refused(code, message, hint, final=True)
+    for models, step, code, message, hint in (
+        (("dbs", "fbs", "express"), "goods_back", "partial_handover",
+         "Market has no call for goods the buyer did not take", _RETURNS),
+        (("fbs", "express"), "delivery_date", "no_date", f"{_NOT_OURS}: the shop can't move its day",
+         "the buyer can move it himself; what can't be shipped in time is cancelled"),
+        (("fbs", "express"), "cancellation_accept", "no_request",
+         f"{_NOT_OURS}: it decides on the buyer's wish itself", "send order.cancelled for what can't be shipped"),
+    )
+    for model in models
+}  # fmt: skip
+"""What 1C may ask and Market has no call for, and what a person can do instead."""
+
 _SHOP_PACKS: dict[str, Sequence[str]] = {
     "registered": ("external_id",),
     "assembled": ("boxes", "ready_to_ship"),
+    "delivered": ("goods_back",),
+    "rescheduled": ("delivery_date",),
     "cancelled": ("cancel",),
+    "cancellation_answered": ("cancellation_accept",),
 }
 TRIGGERS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "dbs": {
@@ -99,7 +110,7 @@ TRIGGERS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "assembled": ("identifiers",),
         "shipped": ("delivery", "track"),
         "arrived": ("pickup", "storage_limit"),
-        "delivered": ("delivered",),
+        "delivered": ("delivered", "goods_back"),
         "rescheduled": ("delivery_date",),
         "cancelled": ("cancel",),
         "cancellation_answered": ("cancellation_accept",),
