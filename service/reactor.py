@@ -126,8 +126,8 @@ class Reactor:
     @waits
     async def _taken_back(self, order: str, requested: Sequence[Expected]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._work.expect_in(connection, requested)
             await self._work.ask_in(connection, sorted({(c.order, c.target) for c in requested}))
+            await self._work.expect_in(connection, requested)
             await self._work.take_back_in(connection, order)
 
     @waits
@@ -146,8 +146,8 @@ class Reactor:
             reads += self._reads(event, state)
             commands += self._brought_back(event, state)
         async with self._pool.acquire() as connection, connection.transaction():
-            await self._work.expect_in(connection, commands)
             await self._work.ask_in(connection, sorted(lanes | {(c.order, c.target): None for c in commands}))
+            await self._work.expect_in(connection, commands)
             await self._work.ask_reads_in(connection, reads)
             await self._work.advance_in(connection, NAME, batch[-1].position)
 

@@ -4,7 +4,7 @@
                                                              ├─ taken ────────▶ read till it shows
                                                              ├─ refused ──────▶ read, then believed
                                                              ├─ certainly not ▶ later
-                                                             └─ nobody knows ─▶ read when settled
+                                                             └─ nobody knows ─▶ read till it shows
 
 If the process dies between the commit and the outcome, the attempt is open, and whoever comes next reads the order.
 """
@@ -130,6 +130,7 @@ class Sender:
         refused: list[tuple[Turn, port.Refused]] = []
         for turn in turns:
             tried, now = turn.task.tried(turn.command) + 1, datetime.now(UTC)
+            applied = now + timedelta(seconds=self._market.applied_seconds)
             match outcomes[turn.command.id]:
                 case port.Sent(status):
                     done = Outcome(end="done", status=status, exchange=exchange, attempts=tried)
@@ -137,18 +138,14 @@ class Sender:
                 case port.Refused() as refusal:
                     refused.append((turn, refusal))
                 case port.Accepted(reason):
-                    applied = now + timedelta(seconds=self._market.applied_seconds)
-                    await self._lanes.later(
-                        turn, reason, tried=tried, until=applied, open=True, exchange=exchange
-                    )  # fmt: skip
+                    await self._lanes.later(turn, reason, tried=tried, until=applied, open=True, exchange=exchange)
                 case port.Later(reason, until, limit) if limit:
                     await self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason)
                 case port.Later(reason, until):
                     await self._lanes.later(turn, reason, tried=tried, until=until)
                 case port.Unknown(reason):
                     logger.info("outcome unknown", order=turn.task.order, action=turn.command.action, reason=reason)
-                    settled = now + timedelta(seconds=self._lanes.spare + self._market.settle_seconds)
-                    await self._lanes.later(turn, reason, tried=tried, until=settled, open=True, exchange=exchange)
+                    await self._lanes.later(turn, reason, tried=tried, until=applied, open=True, exchange=exchange)
         if refused:
             await self._readback.explain(refused, exchange)
 

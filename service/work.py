@@ -71,11 +71,17 @@ SELECT command, attempts, attempted_at, next_at, open, refusals, reason, before,
 WHERE target = $1 AND order_key = ANY($2)
 """
 
-# The mark at the moment of an effect: only while the lane is ours, and the lease starts anew with it.
+# The mark at the moment of an effect: only while the lane is ours, and the lease starts anew with it. Whoever locks
+# several lanes locks them in the order of their keys, and lanes before attempts: else two could wait for each other.
 RENEW = """
-UPDATE okno.dispatch SET leased_until = clock_timestamp() + $4
-WHERE target = $1 AND order_key = ANY($2) AND owner = $3 AND leased_until > clock_timestamp()
-RETURNING order_key
+WITH own AS (
+    SELECT order_key FROM okno.dispatch
+    WHERE target = $1 AND order_key = ANY($2) AND owner = $3 AND leased_until > clock_timestamp()
+    ORDER BY order_key FOR UPDATE
+)
+UPDATE okno.dispatch AS d SET leased_until = clock_timestamp() + $4 FROM own
+WHERE d.target = $1 AND d.order_key = own.order_key
+RETURNING d.order_key
 """
 BEGIN = """
 INSERT INTO okno.attempts AS a (command, order_key, target, attempts, attempted_at, next_at, open, before)

@@ -1,24 +1,30 @@
 """The demo's channels: what the hub sells on where no configuration says otherwise."""
 
 import hashlib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from service.demo.keeping import running
+from service.demo.trials import makers
 from service.settings import Http, RabbitMQ, Settings, parse
 
 SANDBOX_PORT: Final = 8090
-BUSINESS: Final = 77001
-API_KEY: Final = "ACMA:sandbox:key"
-SHOPS: Final = {101: "dbs", 102: "fbs", 103: "express"}
-"""Campaigns and their models."""
+POLL_SECONDS: Final = 30
 
 
-def name(model: str) -> str:
-    """The channel of a model's shop."""
-    return f"ym-{model}"
+@cache
+def shops() -> dict[str, Mapping[str, Any]]:
+    """Every sandbox's shops by channel name, each as its marketplace describes it."""
+    return {name: table for make in makers().values() for name, table in make(seed=1).channels.items()}
+
+
+def address(url: str, kind: str) -> str:
+    """Where a kind's sandbox answers among those at `url`."""
+    return f"{url}/{kind}"
 
 
 def hook_secret(data_dir: Path) -> str:
@@ -42,13 +48,7 @@ def with_channels(settings: Settings) -> Settings:
 
 
 def selling_at(settings: Settings, url: str) -> Settings:
-    """The settings with the sandbox's shops, which answer at `url`."""
-    secret = hook_secret(settings.data_dir)
-    tables = {
-        name(model): {
-            "kind": "yandex", "model": model, "base_url": url, "hook_secret": secret, "poll_seconds": 30,
-            "business_id": BUSINESS, "campaign_id": campaign, "api_key": API_KEY,
-        }
-        for campaign, model in SHOPS.items()
-    }  # fmt: skip
+    """The settings with the sandboxes' shops, which answer at `url`."""
+    common = {"hook_secret": hook_secret(settings.data_dir), "poll_seconds": POLL_SECONDS}
+    tables = {name: {**table, **common, "base_url": address(url, table["kind"])} for name, table in shops().items()}
     return msgspec.structs.replace(settings, channels=parse({"channels": tables}, Path.cwd()).channels)

@@ -1,14 +1,14 @@
-"""The demo: a sandbox Yandex Market, the hub and a pretend 1C in one process.
+"""The demo: the sandbox marketplaces, the hub and a pretend 1C in one process.
 
 A configuration with channels of its own sells for real: the demo then leaves its Postgres, its RabbitMQ and its log
-alone and keeps to a folder of its own. Started are, in this order, and ended in the reverse one: the sandbox (whose
+alone and keeps to a folder of its own. Started are, in this order, and ended in the reverse one: the sandboxes (whose
 lock says that no other demo runs here), Postgres, RabbitMQ, the hub, 1C.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from random import Random
 from typing import Any, Final, TypeVar
@@ -45,7 +45,7 @@ class _StoppedError(Exception):
 
 async def show(settings: Settings, rabbitmq: str | None, stop: asyncio.Event, echo: Echo) -> None:
     """Runs the demo until `stop` is set; `rabbitmq` is a broker's URL, `none`, or None for what there is."""
-    own = set(settings.channels) - {channels.name(model) for model in channels.SHOPS.values()}
+    own = set(settings.channels) - set(channels.shops())
     if own:
         echo("The configuration sells for real: the demo leaves its servers and its log alone")
         apart = {"data_dir": settings.data_dir / "demo", "postgres": Postgres(), "rabbitmq": RabbitMQ()}
@@ -175,32 +175,34 @@ class _Shown:
             own, clerk = (Api(session, self._url, self._known[role]) for role in ("onec", "auditor"))
             over_http = OverHttp(own, folder / "sandbox.cursor", pace()(1))
             road = OverRabbitMQ(broker) if broker is not None else over_http
-            models = {channels.name(model): model for model in channels.SHOPS.values()}
+            ways = {name: way for trial in self._sandbox.trials.values() for name, way in trial.ways.items()}
             random = Random(time.time_ns())  # noqa: S311  # chance, not secrets
-            onec = OneC(road, clerk, models, self._settings.timezone, pace(), random, self._courier)
+            onec = OneC(road, clerk, ways, self._settings.timezone, pace(), random, self._sandbox.code)
             try:
                 await forever("1c", lambda: onec.run(self._explain))
             finally:
                 await road.close()
-
-    def _courier(self, number: str) -> str | None:
-        order = self._sandbox.market.orders.get(int(number))
-        return order.code if order is not None else None
 
     def _explain(self) -> None:
         """Says once where to look and what to try."""
         if self._said:
             return
         self._said = True
+        sandbox, titles = self._sandbox, [trial.title for trial in self._sandbox.trials.values()]
         self._echo(
             f"\n    {self._url}/login?token={self._known['admin']}\n\n"
-            f"Open this link. Buyers order at a sandbox Yandex Market ({self._sandbox.url}), a pretend 1C works the\n"
-            "orders off in about a minute each, the hub tells each side what the other did. A few calls fail on\n"
-            "purpose and are tried again."
+            f"Open this link. Buyers order at sandboxes of {_named(titles)} ({sandbox.url}),\n"
+            "a pretend 1C works the orders off in about a minute each, the hub tells each side what the other did.\n"
+            "A few calls fail on purpose and are tried again."
         )
-        if self._beside:
-            newest = max(self._sandbox.market.orders.values(), key=lambda order: order.number)
-            key = f"{channels.name(newest.model)}/{newest.number}"
+        key = sandbox.newest()
+        if self._beside and key is not None:
             okno = os.environ.get("OKNO_CALLED", "okno")
             self._echo(f"In another shell, same folder: {okno} replay {key} | {okno} events --follow | {okno} doctor")
         self._echo("Ctrl-C ends it; the log stays, and the next start goes on.")
+
+
+def _named(titles: Sequence[str]) -> str:
+    """As a sentence lists them."""
+    *others, last = titles
+    return f"{', '.join(others)} and {last}" if others else last

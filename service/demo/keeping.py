@@ -1,4 +1,4 @@
-"""The sandbox's file, the lock that keeps a second sandbox away from it, and the note that says where it runs.
+"""The sandboxes' files, the lock that keeps others away from them, and the note that says where they run.
 
 The lock goes with its process, however that ends, so a note that nobody holds locked is an old one.
 """
@@ -15,7 +15,7 @@ import structlog
 
 from service.embedded import EmbeddedServerError
 from service.embedded.folders import make_folder, open_lock, try_lock
-from service.marketplaces.yandex.sandbox import Market, dump, restore
+from service.marketplaces.trial import Trial
 
 logger = structlog.get_logger()
 
@@ -24,7 +24,7 @@ OWNER: Final = "sandbox.owner"
 
 
 class Running(msgspec.Struct, omit_defaults=True):
-    """What runs in a folder: the sandbox, and around it, where it is a demo, the hub's port and its broker."""
+    """What runs in a folder: the sandboxes, and around it, where it is a demo, the hub's port and its broker."""
 
     process: int
     sandbox: str = ""
@@ -33,29 +33,24 @@ class Running(msgspec.Struct, omit_defaults=True):
 
 
 class Kept:
-    """A market's orders in a file."""
+    """One sandbox's orders in a file."""
 
-    def __init__(self, path: Path, note: Path) -> None:
-        self._path, self._note = path, note
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._saved = b""
 
-    def tell(self, running: Running) -> None:
-        """Says where the sandbox and the demo are."""
-        with suppress(OSError):  # the file is another user's: the lock counts, the note is a courtesy
-            self._note.write_bytes(msgspec.json.encode(running))
-
-    def load(self, market: Market) -> None:
-        """Gives the market what the file holds; without one, or with one that is broken, it begins empty."""
+    def load(self, trial: Trial) -> None:
+        """Gives the sandbox what the file holds; without one, or with one that is broken, it begins empty."""
         try:
-            restore(market, self._path.read_bytes())
+            trial.restore(self._path.read_bytes())
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
             logger.warning("the sandbox starts afresh", file=str(self._path), error=str(error))
 
-    def save(self, market: Market) -> None:
-        """Puts the market's orders into the file, all or nothing; nothing is written where nothing has changed."""
-        found = dump(market)
+    def save(self, trial: Trial) -> None:
+        """Puts the sandbox's orders into the file, all or nothing; nothing is written where nothing has changed."""
+        found = trial.dump()
         if found == self._saved:
             return
         unfinished = self._path.with_suffix(".new")
@@ -65,6 +60,22 @@ class Kept:
         except OSError as error:
             logger.warning("the sandbox can't be kept", file=str(self._path), error=str(error))
         self._saved = found
+
+
+class Home:
+    """A folder that this process has for itself."""
+
+    def __init__(self, folder: Path, note: Path) -> None:
+        self._folder, self._note = folder, note
+
+    def kept(self, kind: str) -> Kept:
+        """The file of a kind's sandbox."""
+        return Kept(self._folder / f"sandbox-{kind}.json")
+
+    def tell(self, running: Running) -> None:
+        """Says where the sandboxes and the demo are."""
+        with suppress(OSError):  # the file is another user's: the lock counts, the note is a courtesy
+            self._note.write_bytes(msgspec.json.encode(running))
 
 
 def running(data_dir: Path) -> Running | None:
@@ -96,8 +107,8 @@ def _read(note: Path) -> Running | None:
 
 
 @contextmanager
-def alone(data_dir: Path) -> Iterator[Kept]:
-    """The file of `data_dir`, for one process at a time."""
+def alone(data_dir: Path) -> Iterator[Home]:
+    """`data_dir`, for one process at a time."""
     folder = make_folder(data_dir, 0o711)
     note = folder / OWNER
     lock = open_lock(note)
@@ -108,8 +119,8 @@ def alone(data_dir: Path) -> Iterator[Kept]:
             raise EmbeddedServerError(
                 f"a demo or sandbox already runs in {folder}{which}: look at that one, end it, or start elsewhere"
             )
-        kept = Kept(folder / "sandbox.json", note)
-        kept.tell(Running(os.getpid()))
-        yield kept
+        home = Home(folder, note)
+        home.tell(Running(os.getpid()))
+        yield home
     finally:
         os.close(lock)

@@ -8,8 +8,8 @@ from typing import Final
 PACE: Final = "OKNO_DEMO_PACE"
 """The environment variable that makes everything so many times faster."""
 
-MARKET_MOVES: Final = 5.0
-"""Seconds Market takes for a step of its own delivery."""
+MARKETPLACE_MOVES: Final = 5.0
+"""Seconds a marketplace takes for a step of its own, such as its delivery's."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Pace:
         return seconds / self.times
 
     @property
-    def market(self) -> timedelta:
-        """How long Market takes for a step of its own."""
-        return timedelta(seconds=self(MARKET_MOVES))
+    def marketplace(self) -> timedelta:
+        """How long a marketplace takes for a step of its own."""
+        return timedelta(seconds=self(MARKETPLACE_MOVES))
 
 
 def pace() -> Pace:

@@ -15,13 +15,14 @@ import aiohttp
 import psutil
 import pytest
 
-from service.demo.channels import API_KEY, BUSINESS
+from service.demo.channels import shops
 from service.demo.pace import PACE
 
 OKNO = Path(sys.executable).with_name("okno")
 TIMES = "10"
 LINK = re.compile(r"(http://127\.0\.0\.1:\d+)/login\?token=(\S+)")
-SANDBOX = re.compile(r"Market(?: \(|: )(http://127\.0\.0\.1:\d+)")
+SANDBOX = re.compile(r"(?:\(|sandbox .*: )(http://127\.0\.0\.1:\d+)")
+YANDEX = shops()["ym-dbs"]
 
 
 class Command:
@@ -58,7 +59,7 @@ class Command:
 
     @property
     def sandbox(self) -> str:
-        """The sandbox's address, as it was printed."""
+        """The sandboxes' address, as it was printed."""
         found = SANDBOX.search(self.out)
         assert found is not None, self.out
         return found[1]
@@ -73,10 +74,10 @@ class Command:
             return await answer.json()
 
     async def at_market(self, number: str) -> str:
-        """The order's status at the sandbox, asked as any shop asks."""
-        url = f"{self.sandbox}/v1/businesses/{BUSINESS}/orders"
+        """The order's status at the sandbox Yandex Market, asked as any shop asks."""
+        url = f"{self.sandbox}/yandex/v1/businesses/{YANDEX['business_id']}/orders"
         async with (
-            aiohttp.ClientSession(headers={"Api-Key": API_KEY}, raise_for_status=True) as session,
+            aiohttp.ClientSession(headers={"Api-Key": YANDEX["api_key"]}, raise_for_status=True) as session,
             session.post(url, json={"orderIds": [int(number)]}) as answer,
         ):
             (order,) = (await answer.json())["orders"]

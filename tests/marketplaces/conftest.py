@@ -1,6 +1,7 @@
 """Every marketplace's sandbox over real HTTP, a shop each."""
 
 import importlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,7 +66,16 @@ async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
 def official(kind: str) -> Spec | None:
     """A marketplace's official OpenAPI, where it lies beside the checkout."""
     found = sorted(specs_dir().glob(f"{kind}*/openapi*.json"))
-    return Spec.load(found[0].relative_to(specs_dir())) if found else None
+    return Spec(_judging(json.loads(found[0].read_text("utf-8")))) if found else None
+
+
+def _judging(node: Any) -> Any:
+    """The document without patterns that are prose (`YYYY-MM-DDThh:mm:ssZ`) and match no value."""
+    if isinstance(node, list):
+        return [_judging(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _judging(value) for key, value in node.items() if key != "pattern" or "YYYY" not in str(value)}
 
 
 @pytest.fixture(params=sorted(kinds()))

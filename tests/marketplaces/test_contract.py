@@ -179,15 +179,13 @@ async def test_requests_pass_the_official_openapi(shop: Shop) -> None:
     await hub.talk(hub.market.poll(datetime.now(UTC), datetime.now(UTC)))
     await hub.talk(hub.market.check())
     faults: list[str] = []
-    for call, reply in hub.calls:
+    for call, _ in hub.calls:
         op, name = spec.find(call.method, call.path), f"{call.method} {call.path}"
         if op is None or op.deprecated:
             faults.append(f"{name}: unknown or deprecated")
             continue
         body = b"" if call.body is None else encode(hub.market.body(call))
         faults += [f"{name}: {x}" for x in spec.request_faults(op, body, "application/json", set(call.query))]
-        if reply.status == 200:
-            faults += [f"{name} answer: {x}" for x in spec.response_faults(op, json.loads(reply.body))]
     assert sorted(set(faults)) == []
 
 

@@ -1,0 +1,1 @@
+"""SberMegaMarket: its sandbox and its adapter."""

@@ -1,0 +1,1 @@
+"""Ozon: its sandbox and its adapter."""
