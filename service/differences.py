@@ -49,7 +49,7 @@ def _news(state: OrderState, seen: Seen, began_at: datetime) -> Iterator[Differe
     stamp = seen.stamp
     if not state.placed and seen.ready:
         yield Difference("order.placed", seen.order, dict(seen.personal), seen.order.placed_at)
-    elif state.placed and (changed := _changed(state, seen.order)) is not None:
+    elif state.placed and seen.cancelled is None and (changed := _changed(state, seen.order)) is not None:
         yield Difference("order.changed", changed, dict(seen.personal), stamp)
     placed = state.placed or seen.ready
     request = _request(state, seen)

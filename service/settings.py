@@ -157,7 +157,7 @@ def parse(tree: dict[str, Any], base: Path) -> Settings:
     zone = _zone(file.timezone, "timezone")
     _check_servers(file)
     _check_onec(file.onec)
-    channels = {name: _channel(name, table, base) for name, table in tables.items()}
+    channels = {name: _channel(name, table, base, zone) for name, table in tables.items()}
     return Settings(zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels)
 
 
@@ -206,7 +206,7 @@ def _check_statuses(at: str, names: dict[str, str]) -> None:
             raise ConfigError(f'{at}."{status}": blanks and case aside, this status stands here twice: leave one')
 
 
-def _channel(name: str, table: Any, base: Path) -> Channel:
+def _channel(name: str, table: Any, base: Path, zone: ZoneInfo) -> Channel:
     at = f"channels.{name}"
     if not CHANNEL_NAME.fullmatch(name) or name == "1c":
         raise ConfigError(f"{at}: a channel's name is small Latin letters, digits and '-', and not 1c")
@@ -216,10 +216,11 @@ def _channel(name: str, table: Any, base: Path) -> Channel:
     keys = converted(resolved(own, base, at), ChannelKeys, at)
     _check_channel(at, keys)
     options = {key: secret(value, base, f"{at}.{key}") for key, value in table.items() if key not in own}
+    kind = kinds()[keys.kind]
+    if "timezone" in kind.Settings.__struct_fields__:  # 1C's hours are meant by 1C's clock
+        options.setdefault("timezone", zone.key)
     try:
-        marketplace: Marketplace = kinds()[keys.kind].make(
-            name, model=keys.model, base_url=keys.base_url, options=options
-        )
+        marketplace: Marketplace = kind.make(name, model=keys.model, base_url=keys.base_url, options=options)
     except ValueError as error:
         raise ConfigError(f"{at}.{error}") from error
     _check_triggers(f"{at}.triggers", keys, marketplace)

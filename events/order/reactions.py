@@ -217,7 +217,9 @@ def _triggered(
 
 def _message(state: OrderState, cause: Recorded, plan: Plan, before: _Before) -> tuple[str, str | None] | None:
     """The message to 1C a fact calls for, and its stage."""
-    if cause.type in ("order.placed", "order.changed", "order.cancellation_requested"):
+    if cause.type == "order.changed":
+        return None if _ending(state) else (cause.type, None)
+    if cause.type in ("order.placed", "order.cancellation_requested"):
         return cause.type, None
     if cause.type in ("order.cancelled", "order.returned") and not f.from_onec(cause.source):
         return None if cause.type == "order.cancelled" and _echo(state) else (cause.type, None)
@@ -235,6 +237,12 @@ def _echo(state: OrderState) -> bool:
     """Whether a cancellation seen at the marketplace is 1C's own; not where that one was refused, and failed there."""
     failed = any(c.stage == "cancelled" and c.state in ("refused", "given_up") for c in state.commands.values())
     return state.shop_cancelled is not None and not failed
+
+
+def _ending(state: OrderState) -> bool:
+    """Whether goods go because 1C cancels the whole order, or said yes to the buyer who does: no news to 1C."""
+    granted = state.answer is not None and state.answer.accepted
+    return _echo(state) or (granted and state.request is not None and state.request.lines is None)
 
 
 def _moved_by_marketplace(state: OrderState, fact: f.Seen, before: _Before) -> tuple[str, str | None] | None:

@@ -280,3 +280,13 @@ def test_1c_is_not_told_of_orders_that_were_over_long_ago(there: str) -> None:
     assert [m for m in told(history(young, seen(there), *end)) if m != "order.changed"] == ["order.placed", *wanted]
     assert told(history(old, OPEN)) == ["order.placed"]
     assert told(history(old, seen(there), market("returned", f.Returned(id="1"))))[-1:] == ["order.returned"]
+
+
+def test_goods_that_go_because_1c_cancels_are_no_news() -> None:
+    """A marketplace takes a cancelled order's goods out one by one; 1C, who cancelled it, is told of none of them."""
+    fewer = market("changed", f.Changed(lines=()))
+    assert told(history(PLACED, OPEN, SHOP_CANCELS, fewer), 3) == []
+    granted = mark("cancellation_accepted", f.CancellationAccepted())
+    assert told(history(PLACED, OPEN, BUYER_ASKS, granted, fewer), 4) == []
+    part = market("cancellation_requested", f.CancellationRequested(lines=(f.Line(sku="A", quantity=1),)))
+    assert told(history(PLACED, OPEN, part, granted, fewer), 4) == ["order.changed"]

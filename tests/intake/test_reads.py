@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from events.codec import decode
@@ -137,6 +138,41 @@ async def test_a_cancellation_and_the_wish_for_one(intake: Intake, log: Log) -> 
     assert [e.type for e in await history(log)][2:] == [
         "marketplace.seen", "order.cancellation_requested", "marketplace.seen", "order.cancelled",
     ]  # fmt: skip
+
+
+async def test_a_cancelled_orders_goods_are_no_change(intake: Intake, log: Log) -> None:
+    """An order that is shown cancelled, and without goods, is cancelled: what was ordered stays on record."""
+    gone = replace(
+        NEW, status="CANCELLED", stage="cancelled", cancelled=f.Cancelled(by="shop"), order=f.Placed(number=NUMBER),
+        stamp=T + timedelta(1),
+    )  # fmt: skip
+    await intake.take_messages([passed(NEW), passed(gone, 1)], "read")
+    assert [e.type for e in await history(log)][2:] == ["marketplace.seen", "order.cancelled"]
+    assert (await state(log)).lines == NEW.order.lines
+
+
+async def test_details_that_are_no_longer_shown_stay(intake: Intake, log: Log) -> None:
+    """A list tells less of an order than the read of it did: that is no change; a new detail is."""
+    plain = f.Placed(number=NUMBER, lines=NEW.order.lines, total=NEW.order.total)
+    known = replace(NEW, order=msgspec.structs.replace(plain, details={"floor": "7", "lift": "yes"}))
+    less = replace(NEW, order=msgspec.structs.replace(plain, details={"floor": "7"}), stamp=T + timedelta(1))
+    more = replace(NEW, order=msgspec.structs.replace(plain, details={"parent": "1"}), stamp=T + timedelta(2))
+    await intake.take_messages([passed(known), passed(less, 1)], "read")
+    assert [e.type for e in await history(log)] == ["order.placed", "marketplace.seen"]
+    await intake.take_messages([passed(more, 2)], "read")
+    assert (await state(log)).details == {"floor": "7", "lift": "yes", "parent": "1"}
+
+
+async def test_a_wish_only_callbacks_tell_stays_open(intake: Intake, log: Log) -> None:
+    """A read that can't show the buyer's wish does not end it; another wish is another fact, a repeat is none."""
+    part = f.CancellationRequested(lines=(f.Line(sku="A-1", quantity=1),))
+    quiet = replace(NEW, tells_request=False)
+    wishes = [replace(quiet, request=part), quiet, replace(quiet, request=part), quiet]
+    await intake.take_messages([passed(seen, n) for n, seen in enumerate([quiet, *wishes])], "read")
+    assert [e.type for e in await history(log)].count("order.cancellation_requested") == 1
+    assert (await state(log)).request == part
+    await intake.take_messages([passed(replace(quiet, request=f.CancellationRequested()), 9)], "read")
+    assert (await state(log)).request == f.CancellationRequested()
 
 
 async def test_returns(intake: Intake, log: Log) -> None:
