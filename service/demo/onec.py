@@ -98,7 +98,7 @@ class OneC:
             self._left(key, data["lines"])
         elif type == "order.cancellation_requested":
             self._group.create_task(self._answer(key, data.get("lines") or []))
-        elif type == "order.returned":
+        elif type == "order.returned" and not data.get("asked"):
             self._group.create_task(self._take_back(key, data))
 
     def _left(self, key: str, lines: Lines) -> None:

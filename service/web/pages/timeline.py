@@ -124,10 +124,11 @@ def _entry(
     actions: Mapping[str, str],
 ) -> Entry:
     kind, name = speaker(event)
-    known = speech.knows("event", event.type)
+    told = f"{event.type}.asked" if loaded(event).get("asked") else event.type  # a return is only asked for
+    known = speech.knows("event", told)
     return Entry(
         event=event,
-        title=speech.word("event", event.type) if known else speech.text("event.unknown", type=event.type),
+        title=speech.word("event", told) if known else speech.text("event.unknown", type=event.type),
         speaker=kind, name=name, late=abs(event.recorded_at - event.occurred_at) > APART,
         details=[*details(loaded(event), speech, actions), *private(personal.get(event.position), speech)],
         tellings=tellings, raw=pretty(bytes(event.data)),
