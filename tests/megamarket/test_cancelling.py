@@ -6,6 +6,7 @@ import pytest
 
 from events.order import facts as f
 from service.marketplaces import port
+from service.marketplaces.megamarket import make
 from service.marketplaces.values import MOSCOW
 from tests.megamarket.conftest import Hubs
 from tests.megamarket.sandbox_shop import TYRE
@@ -151,6 +152,16 @@ async def test_a_moved_date(hub: Hubs) -> None:
     same = f.Rescheduled(date=DAY, by="customer", interval=f.Interval("15:30"))
     assert isinstance((await mm.mark("order.rescheduled", same))["move_date"], port.Applied)
     assert len(mm.sent) == 2  # a date that is there already is not told: it could be fined
+
+
+async def test_hours_of_a_move_are_by_1c_s_clock(hub: Hubs) -> None:
+    """12:00 in Samara is 11:00 in Moscow; the call names the offset."""
+    mm = await hub("dbs", 1)
+    options = {"merchant_id": 17001, "token": mm.megamarket._token(), "timezone": "Europe/Samara"}
+    mm.megamarket = make(mm.channel, model="dbs", base_url=mm.seller.url, options=options)
+    await mm.mark("order.rescheduled", f.Rescheduled(date=DAY, interval=f.Interval("12:00", "15:00")))
+    assert mm.bodies[0][1]["items"][0]["shippingDate"] == f"{DAY.isoformat()}T12:00:00+04:00"
+    assert mm.there.delivery_from == datetime.combine(DAY, time(11), MOSCOW)
 
 
 async def test_a_moved_date_nobody_answered_for(hub: Hubs) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,7 +23,8 @@ from tests.megamarket.sandbox_shop import Seller
 from tests.megamarket.talking import bad, good, talked
 
 Sample = Callable[[str], Any]
-DBS, CNC, FBS = (Shop(175306, "dbs", MOSCOW), Shop(3333, "cnc", MOSCOW), Shop(5046, "fbs", MOSCOW))
+SAMARA = ZoneInfo("Europe/Samara")  # 1C's clock, an hour ahead: Megamarket's own times are read by Moscow's
+DBS, CNC, FBS = (Shop(175306, "dbs", SAMARA), Shop(3333, "cnc", SAMARA), Shop(5046, "fbs", SAMARA))
 
 
 @pytest.fixture
@@ -195,6 +197,12 @@ def test_who_cancelled(status: str, sub: str | None, by: str) -> None:
     found = read({"shipmentId": "7", "items": rows(status, sub=sub)}, FBS).cancelled
     assert found is not None
     assert (found.by, found.status) == (by, sub or status)
+
+
+def test_times_without_a_zone_are_moscow_s() -> None:
+    """Whatever clock 1C goes by."""
+    naive = {"shipmentId": "7", "items": rows("NEW"), "packingDate": "2026-11-24T19:00:00"}
+    assert read(naive, DBS).order.deadlines == (f.Deadline("assembled", at("2026-11-24T19:00:00+03:00")),)
 
 
 def test_what_nobody_knows_is_kept_and_what_does_not_fit_left_out() -> None:

@@ -38,7 +38,7 @@ def finding(job: Job, seen: Seen | None, shop: Shop) -> Finding:
     shipment = lenient.read(wire.Shipment, lenient.body(seen.raw))
     if shipment is None:
         return Unclear("what was read of the order is not an order of Megamarket")
-    return look(job, lots.view(shipment, shop.zone), shop)
+    return look(job, lots.view(shipment), shop)
 
 
 def look(job: Job, seen: View, shop: Shop) -> Finding:

@@ -49,11 +49,11 @@ def seen(raw: bytes, shop: Shop, hints: Sequence[str] = (), notices: Sequence[by
             currency="RUB",
             delivery=_delivery(got, shop),
             deadlines=_deadlines(got, shop),
-            placed_at=values.moment(got.creation_date, shop.zone) or values.moment(told.shipment_date, shop.zone),
+            placed_at=values.moment(got.creation_date) or values.moment(told.shipment_date),
             details=details.of(got, told, lines, paid_for),
         ),
         cancelled=_cancelled(got, lines) if statuses.cancelled(status) else None,
-        request=_request(lots.view(got, shop.zone), lines, hints) if shop.model != "fbs" else None,
+        request=_request(lots.view(got), lines, hints) if shop.model != "fbs" else None,
         tells_request=False,
         personal=people.personal(got, told, lenient.leftover(value, wire.Shipment), more),
         raw=raw,
@@ -97,17 +97,17 @@ def _delivery(got: wire.Shipment, shop: Shop) -> f.Delivery:
     at_shop = shop.model == "cnc"
     return f.Delivery(
         type=_SCHEMES.get(got.service_scheme or "", _MODELS.get(shop.model)),
-        since=values.moment(got.delivery_date_from or got.delivery_date, shop.zone),
-        until=values.moment(got.delivery_date_to, shop.zone),
+        since=values.moment(got.delivery_date_from or got.delivery_date),
+        until=values.moment(got.delivery_date_to),
         outlet=values.text(got.shipping_point) if at_shop else None,
-        keep_until=_last_day(got.reserve_expiration_date, shop) if at_shop else None,
+        keep_until=_last_day(got.reserve_expiration_date) if at_shop else None,
     )
 
 
-def _last_day(value: str | None, shop: Shop) -> date | None:
+def _last_day(value: str | None) -> date | None:
     """The last day before a moment: at midnight it is the day that ends there."""
-    until = values.moment(value, shop.zone)
-    return (until - timedelta(seconds=1)).astimezone(shop.zone).date() if until is not None else None
+    until = values.moment(value)
+    return (until - timedelta(seconds=1)).astimezone(values.MOSCOW).date() if until is not None else None
 
 
 def _deadlines(got: wire.Shipment, shop: Shop) -> tuple[f.Deadline, ...]:
@@ -122,7 +122,7 @@ def _deadlines(got: wire.Shipment, shop: Shop) -> tuple[f.Deadline, ...]:
         "dbs": (packed, ("delivered", got.delivery_date_to or got.shipping_time_limit)),
         "cnc": (packed,),
     }[shop.model]
-    due = [(stage, values.moment(value, shop.zone)) for stage, value in named]
+    due = [(stage, values.moment(value)) for stage, value in named]
     return tuple(f.Deadline(stage, at) for stage, at in due if at is not None)
 
 

@@ -15,7 +15,7 @@ _PACK = "labels are there once the order is packed: send order.assembled, and as
 
 def label(shop: Shop, state: OrderState) -> Talk[Label | Refused]:
     """The labels as PDF by the newer form of the call, else as HTML by the older one. [OBS S5; S4, S9] facts 7"""
-    seen = yield from reading.view(shop, state.number)
+    seen = yield from reading.view(state.number)
     if seen is None:
         return Refused("not_shown", "Megamarket does not show the order", "check the order in its cabinet", final=True)
     if not seen.code or not any(statuses.reached(status, "PACKED") for status in seen.lots.values()):

@@ -7,7 +7,6 @@ are not cancelled, in the order of their numbers, so that asked again the same l
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -49,7 +48,7 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
         return [lot for lot, status in self.delivery.items() if status not in statuses.FINAL]
 
 
-def view(shipment: wire.Shipment, zone: ZoneInfo) -> View:
+def view(shipment: wire.Shipment) -> View:
     """What a read of an order shows."""
     found = items(shipment.items)
     told = {lot: text(item.status) or text(shipment.status) for lot, item in found}
@@ -65,7 +64,7 @@ def view(shipment: wire.Shipment, zone: ZoneInfo) -> View:
         offers={lot: values.text(item.offer_id) or "" for lot, item in found},
         delivery={lot: told[lot] for lot in deliveries},
         boxes=sorted(boxes.items()),
-        since=values.moment(shipment.delivery_date_from or shipment.delivery_date, zone),
+        since=values.moment(shipment.delivery_date_from or shipment.delivery_date),
     )
 
 

@@ -73,7 +73,7 @@ def _notice(kind: str, shipment: wire.NewShipment, shop: Shop) -> Notice:
         number=number,
         notice=kind,
         key=" ".join((kind, str(shop.merchant), number, *([named] if cancel else []))),
-        at=values.moment(shipment.shipment_date, shop.zone),
+        at=values.moment(shipment.shipment_date),
         hint=f"{CANCEL_HINT}{named}" if cancel and readable and shop.model != "fbs" else None,
     )
 

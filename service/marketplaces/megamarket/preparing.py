@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST = timedelta(seconds=2), timedelta(minutes=2)
 
 def prepare(job: Job, on: outgoing.Occasion) -> Talk[Preparation]:
     """Reads the order; `Ready.before` is what it showed."""
-    seen = yield from reading.view(on.shop, job.state.number)
+    seen = yield from reading.view(job.state.number)
     if seen is None:
         return _later(job, on, "not_shown", "Megamarket does not show the order")
     found = findings.look(job, seen, on.shop)

@@ -56,12 +56,12 @@ def changes(shop: Shop, since: datetime | None, now: datetime) -> Talk[list[Seen
     return [order for raw in found if (order := incoming.seen(canonical(raw), shop)) is not None]
 
 
-def view(shop: Shop, number: str) -> Talk[lots.View | None]:
+def view(number: str) -> Talk[lots.View | None]:
     """One order's lots as they are now; None where there is no such order."""
     for raw in (yield from _got([number])):
         shipment = lenient.read(wire.Shipment, raw)
         if shipment is not None and str(shipment.shipment_id) == number:
-            return lots.view(shipment, shop.zone)
+            return lots.view(shipment)
     return None
 
 

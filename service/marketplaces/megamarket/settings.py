@@ -15,7 +15,7 @@ BASE_URL = "https://api.megamarket.tech"
 
 @dataclass(frozen=True)
 class Shop:
-    """Whose orders these are, how they are sold, and the clock of times without a zone."""
+    """Whose orders these are, how they are sold, and 1C's clock."""
 
     merchant: int
     model: str
@@ -25,7 +25,7 @@ class Shop:
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The channel's own keys. `token` and `hook_password` may be functions: a changed secret needs no restart.
 
-    `timezone`: of the times that are told to Megamarket, and of its own where they name none.
+    `timezone`: 1C's clock, by which the hours of a moved delivery are meant, and of all times told to Megamarket.
     """
 
     merchant_id: int
