@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from events.order import facts as f
 from events.order.state import OrderState
 from service.marketplaces.port import ReturnSeen, Seen
@@ -57,15 +59,33 @@ def _news(state: OrderState, seen: Seen, began_at: datetime) -> Iterator[Differe
         yield Difference("marketplace.seen", _status(seen, request, began_at, stale=False), occurred_at=stamp)
     if placed and seen.cancelled is not None and state.market_cancelled is None:
         yield Difference("order.cancelled", seen.cancelled, occurred_at=stamp)
-    elif placed and request is not None and (state.request is None or request.lines != state.request.lines):
+    elif placed and request is not None and _asked_anew(state, seen, request):
         yield Difference("order.cancellation_requested", request, occurred_at=stamp)
     if placed and seen.stage == "returned" and not state.returned:
         yield Difference("order.returned", f.Returned(status=seen.status), occurred_at=stamp)
 
 
 def _request(state: OrderState, seen: Seen) -> f.CancellationRequested | None:
-    """The buyer's wish to cancel, as far as the read tells; else it is open until the order is."""
-    return state.request if seen.request is None and not seen.tells_request else seen.request
+    """The buyer's wish to cancel, as far as the read tells; else it is open until the order is.
+
+    One that comes before the answer to another is joined with it: both wait for the same answer.
+    """
+    known, new = state.request, seen.request
+    if seen.tells_request or known is None:
+        return new
+    if new is None:
+        return known
+    if state.answer is not None or new.lines is None or known.lines is None:
+        return new
+    return msgspec.structs.replace(new, lines=tuple(dict.fromkeys((*known.lines, *new.lines))))
+
+
+def _asked_anew(state: OrderState, seen: Seen, request: f.CancellationRequested) -> bool:
+    """Whether a wish is news: the first one, one for other goods, or one after the shop said no."""
+    if state.request is None or request.lines != state.request.lines:
+        return True
+    said_no = state.answer is not None and not state.answer.accepted
+    return said_no and seen.request is not None and not seen.tells_request
 
 
 def _status(seen: Seen, request: f.CancellationRequested | None, began_at: datetime, *, stale: bool) -> f.Seen:

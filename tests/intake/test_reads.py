@@ -171,8 +171,20 @@ async def test_a_wish_only_callbacks_tell_stays_open(intake: Intake, log: Log) -
     await intake.take_messages([passed(seen, n) for n, seen in enumerate([quiet, *wishes])], "read")
     assert [e.type for e in await history(log)].count("order.cancellation_requested") == 1
     assert (await state(log)).request == part
+    other = f.Line(sku="B-2", quantity=1)
+    await intake.take_messages([passed(replace(quiet, request=f.CancellationRequested(lines=(other,))), 8)], "read")
+    assert (await state(log)).request == f.CancellationRequested(lines=(*(part.lines or ()), other))
     await intake.take_messages([passed(replace(quiet, request=f.CancellationRequested()), 9)], "read")
     assert (await state(log)).request == f.CancellationRequested()
+
+
+async def test_a_buyer_may_ask_again(intake: Intake, log: Log) -> None:
+    """The same wish after the shop's no is asked of 1C once more; while it waits for its answer it is not."""
+    wish = replace(NEW, tells_request=False, request=f.CancellationRequested())
+    await intake.take_messages([passed(NEW), passed(wish, 1), passed(wish, 2)], "read")
+    await intake.take([raw(body("order.cancellation_declined", {"reason": "in_delivery"}))])
+    await intake.take_messages([passed(wish, 3)], "read")
+    assert [e.type for e in await history(log)].count("order.cancellation_requested") == 2
 
 
 async def test_returns(intake: Intake, log: Log) -> None:

@@ -186,7 +186,6 @@ async def test_what_there_is_no_call_for_is_refused_with_a_hint(hub: Hubs, model
     """From 1C's side all models behave alike: what can't be told comes back with what to do instead."""
     mm = await hub(model, 2)
     said: dict[str, Any] = {
-        **await mm.mark("order.shipped", f.Shipped(track="T1")),
         **await mm.mark("order.arrived", f.Arrived(keep_until=datetime(2027, 12, 1).date())),  # noqa: DTZ001 - a day
         **await mm.mark("order.handed_over", f.HandedOver(coded=True)),
         **await mm.mark("order.delivered", f.Delivered(lines=tyres(1))),

@@ -64,9 +64,10 @@ class Megamarket(p.Marketplace):
         """Everything open; after the first time also what is over since some days."""
         return reading.changes(self._shop, since, now)
 
-    def hook(self, tail: str, headers: Mapping[str, str], body: bytes, now: datetime) -> p.HookAnswer:  # noqa: ARG002 - the port's
+    def hook(self, tail: str, headers: Mapping[str, str], body: bytes, now: datetime) -> p.HookAnswer:
         """What a callback says and how it is answered."""
-        return notifications.answer(tail, headers, body, self._shop, self._callers() if self._callers else None)
+        callers = self._callers() if self._callers else None
+        return notifications.answer(tail, headers, body, self._shop, callers, now)
 
     def prepare(self, job: p.Job, now: datetime) -> p.Talk[p.Preparation] | None:
         """Reads where the order's lots are; nothing for what there is no call for."""

@@ -6,13 +6,15 @@
 
 Anything but 200 makes Megamarket call again, as far as is known; success 0 with 200 could be read as the shop's refusal
 of the order, so it is never sent. [OBS S5] a bad HTTP status brings the callback again; [?] how often; facts 6
-Callbacks come twice, and have neither id nor time: the key is made of what they hold.
+Callbacks come twice, and have neither id nor time: the key is made of what they hold, and of the minutes a wish to
+cancel came in, since a buyer may ask again for what he was told no.
 """
 
 import hmac
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from service.marketplaces import lenient, values
@@ -24,11 +26,14 @@ NEW, CANCEL = "order/new", "order/cancel"
 CANCEL_HINT = "cancel:"
 """Followed by the lots the buyer wishes to cancel; by nothing where the callback names none."""
 
+SAME = timedelta(minutes=10)
+"""A wish to cancel that comes again so soon is the same one, called out twice."""
+
 NUMBER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def answer(
-    tail: str, headers: Mapping[str, str], body: bytes, shop: Shop, callers: tuple[str, str] | None
+    tail: str, headers: Mapping[str, str], body: bytes, shop: Shop, callers: tuple[str, str] | None, now: datetime
 ) -> HookAnswer:
     """What a callback says; another shop's orders are answered and left to its own channel."""
     if callers is not None and not _allowed(headers.get("authorization", ""), callers):
@@ -43,7 +48,7 @@ def answer(
     found = list(_shipments(body))
     if not found:
         return _refused(400, "data.shipments holds no order with a number")
-    return _taken(*(_notice(kind, shipment, shop) for shipment, _ in found))
+    return _taken(*(_notice(kind, shipment, shop, now) for shipment, _ in found))
 
 
 def new_order(notices: Sequence[bytes], number: str) -> tuple[wire.NewShipment, dict[str, Any]]:
@@ -65,14 +70,22 @@ def _shipments(body: bytes) -> Iterator[tuple[wire.NewShipment, Any]]:
             yield shipment, value
 
 
-def _notice(kind: str, shipment: wire.NewShipment, shop: Shop) -> Notice:
+def _notice(kind: str, shipment: wire.NewShipment, shop: Shop, now: datetime) -> Notice:
     number, named = str(shipment.shipment_id), ",".join(index for index, _ in lots.items(shipment.items))
     cancel = kind == CANCEL
     readable = bool(named) or not shipment.items
+    around = str(int(now.timestamp() // SAME.total_seconds()))
     return Notice(
         number=number,
         notice=kind,
-        key=" ".join((kind, str(shop.merchant), number, *([named] if cancel else []))),
+        key=" ".join(
+            (
+                kind,
+                str(shop.merchant),
+                number,
+                *([named, around] if cancel else []),
+            )
+        ),
         at=values.moment(shipment.shipment_date),
         hint=f"{CANCEL_HINT}{named}" if cancel and readable and shop.model != "fbs" else None,
     )

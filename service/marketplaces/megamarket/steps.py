@@ -1,6 +1,7 @@
 """What Megamarket can be told, per model, and which stage tells it.
 
-What 1C may ask and Megamarket's API has no call for is a step too: see `unable`.
+What 1C may ask and Megamarket's API has no call for is a step too: see `unable`. A track is not asked but handed on,
+and Megamarket takes none: nothing is said of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,15 +41,14 @@ CANCEL = Step("cancel", says=_why)
 
 MOVE_DATE = Step("move_date", needed=False)
 CANCEL_RESULT = Step("cancel_result", needed=False)
-TRACK = Step("track", applies=lambda state: state.track is not None, needed=False, says=lambda state: state.track)
 CODE = Step("courier_code", applies=lambda state: bool(state.coded), needed=False, says=lambda state: state.coded)
 STORAGE = Step("storage_limit", applies=_kept_longer, needed=False, says=lambda state: state.keep_until)
 GOODS_BACK = Step(
     "goods_back", applies=lambda state: goods.less(state, state.delivered_lines), needed=False, says=_taken
 )
 
-DBS = (REJECT, PACKING, MOVE_DATE, CLOSE, CANCEL, CANCEL_RESULT, TRACK, CODE)
-CNC = (REJECT, PACKING, MOVE_DATE, CLOSE, CANCEL, CANCEL_RESULT, TRACK, CODE, STORAGE)
+DBS = (REJECT, PACKING, MOVE_DATE, CLOSE, CANCEL, CANCEL_RESULT, CODE)
+CNC = (REJECT, PACKING, MOVE_DATE, CLOSE, CANCEL, CANCEL_RESULT, CODE, STORAGE)
 FBS = (
     REJECT,
     Step("confirm", moves=True),
@@ -57,7 +57,6 @@ FBS = (
     CANCEL,
     MOVE_DATE,
     CANCEL_RESULT,
-    TRACK,
     CODE,
     GOODS_BACK,
 )
@@ -70,7 +69,6 @@ STEPS: Mapping[str, Mapping[str, Step]] = {
 _SHOP_DELIVERS: dict[str, Sequence[str]] = {
     "confirmed": ("reject",),
     "assembled": ("packing",),
-    "shipped": ("track",),
     "handed_over": ("courier_code",),
     "delivered": ("close",),
     "rescheduled": ("move_date",),
@@ -83,7 +81,7 @@ TRIGGERS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "fbs": {
         "confirmed": ("reject", "confirm"),
         "assembled": ("packing",),
-        "shipped": ("shipping", "track"),
+        "shipped": ("shipping",),
         "handed_over": ("courier_code",),
         "delivered": ("goods_back",),
         "rescheduled": ("move_date",),

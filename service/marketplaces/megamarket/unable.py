@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from service.marketplaces.port import Refused
 
 UNABLE: Mapping[str, Sequence[str]] = {
-    "dbs": ("track", "courier_code"),
-    "cnc": ("move_date", "track", "courier_code", "storage_limit"),
-    "fbs": ("move_date", "cancel_result", "track", "courier_code", "goods_back"),
+    "dbs": ("courier_code",),
+    "cnc": ("move_date", "courier_code", "storage_limit"),
+    "fbs": ("move_date", "cancel_result", "courier_code", "goods_back"),
 }
 """The steps there is no call for, by model. [OFF] the titles of each model's methods; facts 2"""
 
@@ -20,7 +20,6 @@ _WHY: Mapping[str, tuple[str, str]] = {
         "at FBS the buyer cancels without asking",
         "nothing is to be answered; to cancel the order send order.cancelled",
     ),
-    "track": ("Megamarket's API takes no track", "tell the buyer the track yourself; nothing else depends on it"),
     "courier_code": ("Megamarket's API takes no code", "check the code yourself; nothing else depends on it"),
     "storage_limit": (
         "Megamarket's API can't keep a reserve for longer",

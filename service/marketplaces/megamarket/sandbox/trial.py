@@ -27,7 +27,7 @@ CHANGE_MIND: Final = 0.05
 class Megamarket:
     """A `Trial`; `market` is what it consists of."""
 
-    title = "СберМегаМаркет"
+    title = "SberMegaMarket"
 
     def __init__(self, market: Market) -> None:
         self.market = market
