@@ -5,6 +5,7 @@ the channel is in shadow              ─▶ End withheld
 the order is cancelled over there     ─▶ End done for what asked for just that, withdrawn for the rest
 an attempt nobody knows the end of    ─▶ ReadBack, before anything else is sent for this order
 the shop cancelled                    ─▶ End withdrawn, all but the cancellation
+1C said a step anew since             ─▶ End withdrawn, the older one
 tried to the end of its time          ─▶ End given_up
 a step before it failed for good      ─▶ Wait, until that one is retried or the order moved on over there
 else                                  ─▶ Send the first that is due
@@ -109,6 +110,9 @@ def decide(
         rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]
         if rest:
             return End(rest, "withdrawn", "the shop cancelled the order")
+    anew = [c for c in waiting if _said_anew(c, waiting)]
+    if anew:
+        return End(anew, "withdrawn", "1C has said it anew since: the newer one is told")
     late = next((c for c in waiting if _out_of_time(c, attempts.get(c.id), give_up_after)), None)
     if late is not None:
         return _given_up(late, attempts[late.id], give_up_after)
@@ -134,6 +138,13 @@ def _unknown(command: Command, attempts: Mapping[str, Attempt], now: datetime) -
 def _look_back(command: Command, attempt: Attempt | None, now: datetime) -> Decision:
     """That it was done may show at any time; that it was not is believed only once the attempt has settled."""
     return Wait(attempt.next_at) if attempt is not None and attempt.next_at > now else ReadBack(command)
+
+
+def _said_anew(command: Command, waiting: Sequence[Command]) -> bool:
+    """Whether a newer command of the same step waits too: what the older one says is no more what 1C wants told."""
+    return any(
+        c.position > command.position and (c.action, c.stage) == (command.action, command.stage) for c in waiting
+    )
 
 
 def _out_of_time(command: Command, attempt: Attempt | None, give_up_after: timedelta) -> bool:

@@ -3,7 +3,7 @@
 A lane is one order's commands at one marketplace, worked off one after another by whoever holds its lease. A lease
 outlives the longest call, and is renewed as an attempt is committed: whoever takes a lane over finds every call of the
 one before ended. From the commit of an attempt to its first byte there are `spare` seconds; a process that slept longer
-than that sends nothing. So an attempt has settled `spare` and the marketplace's `settle_seconds` after its commit: no
+than that sends nothing. So an attempt has settled `spare` and what the marketplace `settles` after its commit: no
 read begun earlier shows that it was not done.
 """
 
@@ -125,7 +125,7 @@ class Lanes:
         attempt = turn.task.attempts.get(turn.command.id)
         if attempt is None or not attempt.attempts:
             return True
-        settle = timedelta(seconds=self.spare + self.channel.marketplace.settle_seconds)
+        settle = timedelta(seconds=self.spare + self.channel.marketplace.settles(turn.command.action))
         return turn.task.lane.claimed_at - attempt.attempted_at >= settle
 
     async def turn(self, task: Task, command: Command) -> Turn:

@@ -25,7 +25,7 @@ REFUSED_TRIES = 3
 PENDING = timedelta(hours=1)
 """A marketplace that says for so long that it is at it needs a person to look."""
 
-LONGEST_LOOK = 60.0
+LONGEST_LOOK = 30.0
 """Seconds between two reads of an order whose step is under way."""
 
 LOOK = "look in the marketplace's cabinet whether it was done; if not: okno retry"
@@ -120,7 +120,7 @@ class ReadBack:
         """The order is read once more: the longer it takes, the later."""
         attempt = turn.task.attempts.get(turn.command.id)
         reason = reason or (attempt.reason if attempt is not None else None) or "read back: not done yet"
-        pause = min(max(self._waited(turn).total_seconds() / 2, self._market.applied_seconds), LONGEST_LOOK)
+        pause = min(max(self._waited(turn).total_seconds() / 3, self._market.applied_seconds), LONGEST_LOOK)
         until = datetime.now(UTC) + timedelta(seconds=pause)
         await self._lanes.later(turn, reason, tried=turn.task.tried(turn.command), until=until, open=True)
 

@@ -209,6 +209,10 @@ class Marketplace(Protocol):
         """What the answer means for each command, by command id; every job has an outcome."""
         raise AssertionError("a marketplace without batch calls is not asked for one")
 
+    def settles(self, action: str) -> float:
+        """`settle_seconds` of a step's call: longer where to send it twice would do harm."""
+        return self.settle_seconds
+
     def finding(self, job: Job, seen: Seen | None) -> Finding:
         """What a read says about a command: done, not done, under way, can't be done any more, or can't be told."""
         ...

@@ -8,13 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .run import Plan, drive
+from .run import MARKETPLACES, Plan, drive
 
 
 def _plan(arguments: list[str]) -> tuple[Plan, bool]:
     parser = argparse.ArgumentParser(prog="python -m tests.acceptance.drive", description=__doc__)
     parser.add_argument("--okno", default="okno", help='how okno is called, e.g. "bin/run"')
-    parser.add_argument("--orders", type=int, default=100)
+    parser.add_argument("--orders", type=int, default=100, help="at each marketplace")
+    parser.add_argument("--only", default=",".join(MARKETPLACES), help="marketplaces, with commas")
     parser.add_argument("--kills", type=int, default=2, help="SIGKILLs at random moments")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--two-hubs", action="store_true", help="two hubs over one broker and database")
@@ -35,9 +36,12 @@ def _plan(arguments: list[str]) -> tuple[Plan, bool]:
     program = shutil.which(head)
     if program is None:
         parser.error(f"{head}: no such program; say how okno is called with --okno")
+    only = tuple(given.only.split(","))
+    if unknown := set(only) - set(MARKETPLACES):
+        parser.error(f"--only: no such marketplace: {', '.join(sorted(unknown))}; there are {', '.join(MARKETPLACES)}")
     folder = Path(tempfile.mkdtemp(prefix="okno-acceptance-"))
     plan = Plan(
-        okno=[str(Path(program).absolute()), *tail], folder=folder, orders=given.orders, kills=given.kills,
+        okno=[str(Path(program).absolute()), *tail], folder=folder, only=only, orders=given.orders, kills=given.kills,
         seed=given.seed, two_hubs=given.two_hubs, shadow=given.shadow, broker=not given.no_broker,
         broker_restart=given.broker_restart, postgres_restart=given.postgres_restart, storm=given.storm,
         rate=given.rate, pace=given.pace, quiet=given.quiet, hang=given.hang, hang_share=given.hang_share,

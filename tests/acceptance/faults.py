@@ -1,8 +1,12 @@
 """Which calls go wrong, and how: decided by (seed, call), so that a run can be repeated."""
 
+import asyncio
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from random import Random
+
+from aiohttp import web
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,14 @@ class Faults:
                 return ("hang" if rng.random() < rates.hang_share else "cut") if name == "lost" else name
             roll -= share
         return ""
+
+
+async def no_answer(request: web.Request, hang_seconds: float) -> web.Response:
+    """Cuts the connection, after `hang_seconds` of silence or as soon as the caller has given up."""
+    for _ in range(math.ceil(hang_seconds / 0.05)):
+        if request.transport is None or request.transport.is_closing():
+            break
+        await asyncio.sleep(0.05)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -84,6 +84,19 @@ class Hooks:
                     return
             await asyncio.sleep(1 + attempt % 3)
 
+    async def until(self, channel: str, body: dict[str, Any], tries: int = 12) -> bool:
+        """Attempts a second apart until the hub answers at all; True when it was taken."""
+        for _ in range(tries):
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                return await self.once(channel, body)
+            await asyncio.sleep(1)
+        return False
+
+    async def answer(self, url: str, body: dict[str, Any]) -> int:
+        """What a notification to any address is answered with; nothing is held against the hub."""
+        async with self._http.post(url, json=body) as response:
+            return response.status
+
     async def once(self, channel: str, body: dict[str, Any]) -> bool:
         """One attempt; True when it was taken as the documents ask."""
         start = time.monotonic()

@@ -13,40 +13,30 @@ from typing import Any
 
 import aiohttp
 
-from .scenario import BUSINESS, CAMPAIGNS, CHANNELS
+from .emulator import HOOK_SECRET, POLL_SECONDS
 from .servers import free_port
 
-HOOK_SECRET = "judge-hook-secret"
-POLL_SECONDS = 5
+__all__ = ["HOOK_SECRET", "POLL_SECONDS", "Api", "Hub", "Places"]
 STATUSES = {"Заказ подтвержден": "order.confirmed", "Выполнен": "order.completed", "У курьера": "order.handed_over"}
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the hub finds everything, and whether it may act."""
+    """Where the hub finds everything; `channels` is the TOML of its shops."""
 
     postgres: str
     amqp: str | None
-    market: str
-    api_key: str
-    shadow: bool
+    channels: str
 
 
 def config(folder: Path, places: Places, port: int) -> str:
-    """okno.toml: three shops of one business."""
+    """okno.toml."""
     parts = ['timezone = "Europe/Samara"', f'data_dir = "{folder}"', f'[postgres]\nurl = "{places.postgres}"']
     if places.amqp:
         parts.append(f'[rabbitmq]\nurl = "{places.amqp}"')
-    mode = "shadow" if places.shadow else "live"
     parts.append(f'[http]\nhost = "127.0.0.1"\nport = {port}')
     parts.append("[onec.statuses]\n" + "\n".join(f'"{name}" = "{kind}"' for name, kind in STATUSES.items()))
-    for model, campaign in CAMPAIGNS.items():
-        parts.append(
-            f'[channels.{CHANNELS[model]}]\nkind = "yandex"\nmodel = "{model}"\nmode = "{mode}"\n'
-            f'base_url = "{places.market}"\nhook_secret = "{HOOK_SECRET}"\n'
-            f"poll_seconds = {POLL_SECONDS}\nbusiness_id = {BUSINESS}\n"
-            f'campaign_id = {campaign}\napi_key = "{places.api_key}"'
-        )
+    parts.append(places.channels)
     return "\n".join(parts) + "\n"
 
 

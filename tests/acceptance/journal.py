@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -13,20 +13,20 @@ SERVER_TIMEOUT = 10.0
 
 @dataclass
 class Call:
-    """One call: which orders it was about, which step it meant for each, what came of it."""
+    """One call: which orders it was about, which step it meant for each, what came of it; by the order's number."""
 
     at: float
     op: str
     changing: bool
     campaign: int
-    steps: dict[int, str] = field(default_factory=dict)
+    steps: Mapping[Any, str] = field(default_factory=dict)
     body: Any = None
     fault: str = ""
     status: int = 0
     end: float = float("inf")
-    applied: set[int] = field(default_factory=set)
-    refused: dict[int, str] = field(default_factory=dict)
-    seen: frozenset[int] = frozenset()
+    applied: set[Any] = field(default_factory=set)
+    refused: dict[Any, str] = field(default_factory=dict)
+    seen: frozenset[Any] = frozenset()
 
     @property
     def learned(self) -> float:
@@ -52,16 +52,16 @@ class Journal:
     def changing(self) -> list[Call]:
         return [call for call in self.calls if call.changing]
 
-    def by_order(self) -> dict[int, list[Call]]:
-        out: dict[int, list[Call]] = defaultdict(list)
+    def by_order(self) -> dict[Any, list[Call]]:
+        out: dict[Any, list[Call]] = defaultdict(list)
         for call in self.changing():
             for number in call.steps:
                 out[number].append(call)
         return out
 
-    def reads(self) -> dict[int, list[float]]:
+    def reads(self) -> dict[Any, list[float]]:
         """When reads began whose answer, given in full, held this order."""
-        out: dict[int, list[float]] = defaultdict(list)
+        out: dict[Any, list[float]] = defaultdict(list)
         for call in self.calls:
             for number in call.seen:
                 out[number].append(call.at)
@@ -91,7 +91,7 @@ class Journal:
                     yield (f"{number}: {before.steps[number]} ({before.fault or before.status}) at {before.at:.2f}, "
                            f"then {after.steps[number]} at {after.at:.2f} without a read")  # fmt: skip
 
-    def refusals(self, excused: Container[int]) -> Iterator[str]:
+    def refusals(self, excused: Container[Any]) -> Iterator[str]:
         """Steps the marketplace refused though nobody but the shop had touched the order: wrong order or wrong body."""
         for call in self.changing():
             for number, reason in call.refused.items():
@@ -105,7 +105,7 @@ class Journal:
                 if before.fault not in UNKNOWN and before.end > after.at + 0.01:
                     yield f"{number}: {before.steps[number]} still running when {after.steps[number]} came"
 
-    def history(self, number: int) -> list[str]:
+    def history(self, number: Any) -> list[str]:
         return [call.line() for call in self.calls if number in call.steps]
 
     def summary(self) -> str:

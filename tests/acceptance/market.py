@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from .answers import ChangingCall, changing_call, read_call
-from .faults import Faults, Rates
+from .faults import Faults, Rates, no_answer
 from .journal import Call, Journal, rfc822
 from .order import Order, RefusalError
 from .scenario import BUSINESS, CAMPAIGNS
@@ -161,21 +161,11 @@ class Market:
             call.status = 500
             return self._error(500, "INTERNAL_ERROR", "Internal error", op)
         if call.fault in ("cut", "hang"):
-            if call.fault == "hang":
-                await self._hang(request, self.faults.rates.hang_seconds)
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+            return await no_answer(request, self.faults.rates.hang_seconds if call.fault == "hang" else 0)
         call.status = http
         if call.fault == "late":
             call.fault = "" if request.transport and not request.transport.is_closing() else "late"
         return self._json(http, answer, op)
-
-    async def _hang(self, request: web.Request, seconds: float) -> None:
-        for _ in range(math.ceil(seconds / 0.05)):
-            if request.transport is None or request.transport.is_closing():
-                return
-            await asyncio.sleep(0.05)
 
     def _limited(self, call: Call, op: Operation) -> web.Response:
         call.status = 420

@@ -1,29 +1,63 @@
 """What 1C says about one order, mark by mark: pure, decided by the scenario and the seed."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from .scenario import MOSCOW, Scenario
+
+Heard = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One message of 1C. `wait` names a message from the hub without which 1C does not go on."""
+    """One message of 1C. `wait` names a message from the hub without which 1C does not go on.
+
+    `until` asks more exactly: it gets everything the hub has told 1C about this order and says whether to go on.
+    """
 
     type: str
     data: dict[str, Any] = field(default_factory=dict)
     wait: str = ""
+    until: Callable[[Heard], bool] | None = None
     days_ago: int = 0
     by_status: str = ""
     pinned: bool = False
 
 
+class GoodsLine(Protocol):
+    """A line, as 1C knows it."""
+
+    @property
+    def sku(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def marks(self) -> tuple[str, ...]: ...
+
+
+class Goods(Protocol):
+    """What of a scenario 1C needs to write lines and documents; `kept` is how much of each line it has."""
+
+    @property
+    def lines(self) -> Sequence[GoodsLine]: ...
+    @property
+    def kept(self) -> Sequence[int]: ...
+    @property
+    def document_id(self) -> str: ...
+    @property
+    def document_number(self) -> str: ...
+
+
 STATUS_NAMES = {"order.confirmed": "Заказ подтвержден", "order.completed": "Выполнен", "order.handed_over": "У курьера"}
 
 
-def _lines(scenario: Scenario, kept: bool, marks: bool, rng: Random) -> list[dict[str, Any]]:
+def goods(scenario: Goods, *, kept: bool, marks: bool, rng: Random) -> list[dict[str, Any]]:
+    """Lines as 1C writes them: numbers as strings now and then, a field of its own."""
     counts = scenario.kept if kept else tuple(line.count for line in scenario.lines)
     out = []
     for line, count in zip(scenario.lines, counts, strict=True):
@@ -39,7 +73,7 @@ def _lines(scenario: Scenario, kept: bool, marks: bool, rng: Random) -> list[dic
     return out
 
 
-def _document(scenario: Scenario, rng: Random) -> dict[str, Any]:
+def document(scenario: Goods, rng: Random) -> dict[str, Any]:
     date = "0001-01-01T00:00:00" if rng.random() < 0.1 else "2026-01-12T09:58:00"
     return {"id": scenario.document_id, "number": scenario.document_number, "date": date}
 
@@ -50,14 +84,14 @@ def _whole(scenario: Scenario, rng: Random) -> list[Mark]:
     ago = 1 if scenario.late else 0
     marks = []
     if scenario.registered:
-        marks.append(Mark("order.registered", {"document": _document(scenario, rng)}, pinned=True))
+        marks.append(Mark("order.registered", {"document": document(scenario, rng)}, pinned=True))
     confirmed: dict[str, Any] = {}
     if scenario.fewer:
-        confirmed["lines"] = _lines(scenario, kept=True, marks=False, rng=rng)
+        confirmed["lines"] = goods(scenario, kept=True, marks=False, rng=rng)
     marks.append(Mark("order.confirmed", confirmed, pinned=scenario.fewer))
     assembled: dict[str, Any] = {}
     if scenario.marked or rng.random() < 0.3:
-        assembled["lines"] = _lines(scenario, kept=True, marks=True, rng=rng)
+        assembled["lines"] = goods(scenario, kept=True, marks=True, rng=rng)
     marks.append(Mark("order.assembled", assembled, pinned=scenario.marked))
     if scenario.moved_by:
         moved = {"date": scenario.moved_date.isoformat(), "interval": {"from": "10:00", "to": "18:00"}}
@@ -92,7 +126,7 @@ def script(scenario: Scenario, seed: int) -> list[Mark]:
     if scenario.ending == "shop_cancel":
         cut = names.index(scenario.cancel_after) + 1
         cancel = {"by": "shop", "reason": scenario.cancel_reason, "comment": "Отменено менеджером"}
-        marks = [*_muddle(marks[:cut], rng), Mark("order.cancelled", cancel)]
+        marks = [*muddle(marks[:cut], rng), Mark("order.cancelled", cancel)]
     elif scenario.ending == "buyer_cancel":
         cut = names.index(rng.choice([names[0], "order.confirmed"]))
         marks = marks[: cut + 1]
@@ -100,10 +134,10 @@ def script(scenario: Scenario, seed: int) -> list[Mark]:
             marks.append(Mark("order.shipped", {}))
     elif scenario.ending in ("request_accept", "request_decline"):
         cut = names.index("order.shipped") + 1
-        marks = [*_muddle(marks[:cut], rng), *_answered(scenario, marks[cut:])]
+        marks = [*muddle(marks[:cut], rng), *_answered(scenario, marks[cut:])]
     else:
-        marks = _muddle(marks, rng)
-    return [_by_status(mark, rng) for mark in marks]
+        marks = muddle(marks, rng)
+    return [by_status(mark, rng) for mark in marks]
 
 
 def _answered(scenario: Scenario, rest: list[Mark]) -> list[Mark]:
@@ -112,7 +146,7 @@ def _answered(scenario: Scenario, rest: list[Mark]) -> list[Mark]:
     return [Mark("order.cancellation_declined", {"reason": "in_delivery"}, wait="order.cancellation_requested"), *rest]
 
 
-def _muddle(marks: list[Mark], rng: Random) -> list[Mark]:
+def muddle(marks: list[Mark], rng: Random) -> list[Mark]:
     """Skips and swaps where that must not change where the order ends; never the last mark."""
     last = len(marks) - 1
     kept = [mark for at, mark in enumerate(marks) if mark.pinned or at == last or rng.random() > 0.12]
@@ -123,7 +157,7 @@ def _muddle(marks: list[Mark], rng: Random) -> list[Mark]:
     return kept
 
 
-def _by_status(mark: Mark, rng: Random) -> Mark:
+def by_status(mark: Mark, rng: Random) -> Mark:
     """Now and then 1C sends its own status name in place of the type, where nothing else is to be said."""
     if mark.type not in STATUS_NAMES or set(mark.data) - {"courier"} or rng.random() > 0.15:
         return mark

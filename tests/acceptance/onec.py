@@ -5,18 +5,17 @@ import contextlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import aio_pika
 import aiohttp
 from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingMessage
 
-from .marks import Mark, script
-from .scenario import Scenario
-from .wire import Broken, Message, Writer, broken
+from .marks import Heard, Mark
+from .wire import Broken, Message, Origin, Writer, broken
 
 LOST = (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
 
@@ -34,14 +33,28 @@ class Told:
     event: dict[str, Any]
 
 
-class OneC:
-    """`sent` is what the log must hold, `told` every delivery, `by_id` the first delivery of each message."""
+class Life(Origin, Protocol):
+    """A scenario as far as 1C sees it."""
 
-    def __init__(self, scenarios: list[Scenario], seed: int, pace: float, amqp: str | None,
+    @property
+    def over_http(self) -> bool:
+        """1C posts this order's marks over HTTP though there is a broker."""
+
+
+Script = Callable[[Any, int], list[Mark]]
+
+
+class OneC:
+    """`lives` are the orders it will hear of, each with what it says about them.
+
+    `sent` is what the log must hold, `told` every delivery, `by_id` the first delivery of each message.
+    """
+
+    def __init__(self, lives: Sequence[tuple[Life, Script]], seed: int, pace: float, amqp: str | None,
                  api: Callable[[], tuple[str, str]]) -> None:  # fmt: skip
-        self.scenarios = {scenario.key: scenario for scenario in scenarios}
+        self.lives = {life.key: (life, script) for life, script in lives}
         self.sent: dict[tuple[str, str, str], Message] = {}
-        self.broken: list[Broken] = broken(scenarios[0].key, seed)
+        self.broken: list[Broken] = broken(lives[0][0].key, seed)
         self.told: list[Told] = []
         self.by_id: dict[str, Told] = {}
         self.faults: list[str] = []
@@ -50,7 +63,7 @@ class OneC:
         self.seed, self.over_http = seed, amqp is None
         self._pace, self._amqp, self._api = pace, amqp, api
         self._rng = Random(f"1c:{seed}")
-        self._heard: dict[str, set[str]] = defaultdict(set)
+        self._heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._news = asyncio.Condition()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._exchange: AbstractExchange | None = None
@@ -59,7 +72,12 @@ class OneC:
 
     def heard(self, key: str) -> set[str]:
         """The types of messages the hub has sent about this order."""
-        return self._heard[key]
+        return {event["type"] for event in self._heard[key]}
+
+    def waits(self, key: str) -> bool:
+        """1C says something about this order only after the hub has said something."""
+        life, script = self.lives[key]
+        return any(mark.wait for mark in script(life, self.seed))
 
     async def run(self) -> None:
         """Never ends: cancel it."""
@@ -129,23 +147,20 @@ class OneC:
         if (first.type, first.order, first.event.get("data")) != (told.type, told.order, told.event.get("data")):
             self.faults.append(f"id {told.id} came with two contents")
         async with self._news:
-            self._heard[key].add(told.type)
+            self._heard[key].append(event)
             self._news.notify_all()
-        if told.type == "order.placed" and key in self.scenarios and key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._work(self.scenarios[key]))
+        if told.type == "order.placed" and key in self.lives and key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._work(*self.lives[key]))
 
     # what 1C does
 
-    async def _work(self, scenario: Scenario) -> None:
+    async def _work(self, life: Life, script: Script) -> None:
         """Works through one order; stops where the hub says the order is cancelled."""
-        writer = Writer(scenario, self.seed, scenario.over_http or not self._amqp)
-        rng = Random(f"work:{self.seed}:{scenario.number}")
+        writer = Writer(life, self.seed, life.over_http or not self._amqp)
+        rng = Random(f"work:{self.seed}:{life.number}")
         late: list[tuple[Mark, Message]] = []
-        for mark in script(scenario, self.seed):
-            if mark.wait:
-                async with self._news:
-                    await self._news.wait_for(lambda wanted=mark.wait: wanted in self._heard[scenario.key])  # type: ignore[misc]
-            if scenario.ending == "buyer_cancel" and "order.cancelled" in self._heard[scenario.key]:
+        for mark in script(life, self.seed):
+            if not await self._may(mark, life.key):
                 break
             await asyncio.sleep(rng.uniform(0, 2 * self._pace))
             message = writer.write(mark)
@@ -157,11 +172,23 @@ class OneC:
                 late.append((mark, message))
         for mark, message in late:
             await self._send(writer.again(mark, message))
-        self.finished.add(scenario.key)
+        self.finished.add(life.key)
+
+    async def _may(self, mark: Mark, key: str) -> bool:
+        """Once 1C has heard what the mark waits for; False where it has heard that the order is cancelled."""
+
+        def ready() -> bool:
+            heard: Heard = self._heard[key]
+            known = not mark.wait or mark.wait in self.heard(key)
+            return "order.cancelled" in self.heard(key) or (known and (mark.until is None or mark.until(heard)))
+
+        async with self._news:
+            await self._news.wait_for(ready)
+        return "order.cancelled" not in self.heard(key)
 
     async def _send(self, message: Message) -> None:
-        scenario = self.scenarios[message.order]
-        if scenario.over_http or not self._amqp:
+        life, _ = self.lives[message.order]
+        if life.over_http or not self._amqp:
             await self._post(message.identity[0] or message.type, message.body, message.headers)
         else:
             await self._publish(message.subject, message.body, message.properties)

@@ -4,28 +4,36 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from . import checks
-from .faults import CALM, Rates
-from .hooks import Hooks
+from . import checks, marks, megamarket, ozon, yandex
+from .emulator import Emulator
+from .faults import CALM, Faults, Rates
 from .hub import POLL_SECONDS, Api, Hub, Places
-from .market import Market
-from .onec import OneC
-from .scenario import CHANNELS, scenario
+from .megamarket.marks import script as megamarket_script
+from .mishaps import mishaps, raise_if_ended
+from .onec import OneC, Script
 from .servers import Postgres, RabbitMQ
-from .world import World
+
+MARKETPLACES: dict[str, tuple[Callable[[Faults, int], Emulator], Script]] = {
+    "yandex": (yandex.Emulator, marks.script),
+    "ozon": (ozon.Emulator, ozon.script),
+    "megamarket": (megamarket.Emulator, megamarket_script),
+}
+SEEN_WITHIN = 6 * POLL_SECONDS
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run."""
+    """What is to be run: `orders` at each of the marketplaces in `only`."""
 
     okno: list[str]
     folder: Path
+    only: tuple[str, ...] = tuple(MARKETPLACES)
     orders: int = 25
     kills: int = 1
     seed: int = 1
@@ -50,14 +58,17 @@ class Run:
     plan: Plan
     postgres: Postgres
     rabbit: RabbitMQ | None
-    market: Market
-    hooks: Hooks
+    places: list[tuple[str, Emulator, list[Any]]]
     hubs: list[Hub]
     onec: OneC
-    world: World
     token: str
+    all_placed: asyncio.Event = field(default_factory=asyncio.Event)
     report: checks.Report = field(default_factory=checks.Report)
     began: float = field(default_factory=time.monotonic)
+
+    @property
+    def emulators(self) -> list[Emulator]:
+        return [emulator for _, emulator, _ in self.places]
 
     def say(self, text: str) -> None:
         print(f"[{time.monotonic() - self.began:7.1f}] {text}", flush=True)
@@ -84,135 +95,98 @@ async def servers(plan: Plan) -> AsyncIterator[tuple[Postgres, RabbitMQ | None]]
 
 
 @contextlib.asynccontextmanager
+async def marketplaces(plan: Plan) -> AsyncIterator[list[tuple[str, Emulator, list[Any]]]]:
+    """Each with its scenarios, listening."""
+    places: list[tuple[str, Emulator, list[Any]]] = []
+    try:
+        for name in plan.only:
+            emulator = MARKETPLACES[name][0](Faults(plan.seed, rates(plan)), plan.seed)
+            await emulator.start()
+            places.append((name, emulator, list(emulator.scenarios(plan.orders, plan.seed))))
+        yield places
+    finally:
+        for _, emulator, _ in places:
+            await emulator.stop()
+
+
+@contextlib.asynccontextmanager
 async def started(plan: Plan) -> AsyncIterator[Run]:
     """Everything up: hubs ready, a token made, orders not yet coming."""
-    async with servers(plan) as (postgres, rabbit), Market(plan.seed, rates(plan)) as market:
-        places = Places(postgres.url, rabbit.url if rabbit else None, market.url, market.api_key, plan.shadow)
-        names = ["hub1", "hub2"] if plan.two_hubs else ["hub1"]
-        hubs = [Hub(plan.okno, plan.folder, name, places) for name in names]
+    async with servers(plan) as (postgres, rabbit), marketplaces(plan) as places:
+        hubs: list[Hub] = []
         turns = itertools.count()
 
         def alive() -> Hub:
             up = [hub for hub in hubs if hub.alive()] or hubs
             return up[next(turns) % len(up)]
 
-        scenarios = [scenario(plan.seed, index) for index in range(plan.orders)]
+        mode = "shadow" if plan.shadow else "live"
+        channels = "\n".join(one.tables(lambda channel: alive().hook(channel), mode) for _, one, _ in places)
+        found = Places(postgres.url, rabbit.url if rabbit else None, channels)
+        lives = [(life, MARKETPLACES[name][1]) for name, _, scenarios in places for life in scenarios]
         try:
-            for hub in hubs:
-                hub.start()
-                await hub.ready()
+            for name in ["hub1", "hub2"] if plan.two_hubs else ["hub1"]:
+                hubs.append(Hub(plan.okno, plan.folder, name, found))
+                hubs[-1].start()
+                await hubs[-1].ready()
             token = await hubs[0].token("judge", "admin")
-            onec = OneC(scenarios, plan.seed, plan.pace, places.amqp, lambda: (alive().url, token))
-            async with Hooks(lambda channel: alive().hook(channel), plan.seed) as hooks:
-                world = World(market, hooks, scenarios, plan.seed, plan.rate)
-                yield Run(plan, postgres, rabbit, market, hooks, hubs, onec, world, token)
+            onec = OneC(lives, plan.seed, plan.pace, found.amqp, lambda: (alive().url, token))
+            yield Run(plan, postgres, rabbit, places, hubs, onec, token)
         finally:
             for hub in hubs:
                 hub.close()
+
+
+async def _place(run: Run) -> None:
+    """Orders come at every marketplace at the plan's rate, each on its own; then it is quiet."""
+
+    async def at(emulator: Emulator, scenarios: list[Any], rng: Random) -> None:
+        for scenario in scenarios:
+            emulator.place(scenario)
+            await asyncio.sleep(rng.expovariate(run.plan.rate))
+
+    await asyncio.gather(*(at(emulator, scenarios, Random(f"rate:{run.plan.seed}:{name}"))
+                           for name, emulator, scenarios in run.places))  # fmt: skip
+    run.all_placed.set()
+    await asyncio.Event().wait()
 
 
 async def drive(plan: Plan) -> checks.Report:
     """The whole run; the report says what was found."""
     async with started(plan) as run:
         await _first_calls(run)
-        actors = [asyncio.create_task(run.world.run()), asyncio.create_task(run.onec.run())]
+        actors = [asyncio.create_task(_place(run)), asyncio.create_task(run.onec.run())]
         try:
-            await _mishaps(run, actors)
+            await mishaps(run, actors)
             await _quiet(run, actors)
             found = await _read(run)
         finally:
             for actor in actors:
                 actor.cancel()
             await asyncio.gather(*actors, return_exceptions=True)
-        checks.at_market(run.report, run.market, run.hooks, run.onec, plan.shadow)
-        checks.in_hub(run.report, found, run.market, run.onec, plan.shadow)
-        checks.told_onec(run.report, found, run.market, run.onec, plan.shadow)
+        for name, emulator, _ in run.places:
+            for check, offenders in emulator.checks(found):
+                run.report.add(check, offenders)
+            run.report.notes.append(f"{name}: {emulator.journal.summary()}")
+        checks.in_hub(run.report, found, run.onec, plan.shadow)
+        checks.told_onec(run.report, found, run.onec)
         await _commands(run)
         return run.report
 
 
 async def _first_calls(run: Run) -> None:
-    """PING within a second; a wrong secret and a missing token get nothing."""
-    hooks, hub = run.hooks, run.hubs[0]
-    wrong = []
-    for channel in CHANNELS.values():
-        body = {"notificationType": "PING", "time": "2025-01-16T10:09:49.759084017Z"}
-        if not await hooks.once(channel, body):
-            wrong.append(f"PING to {channel} not taken")
-    url = hooks.url
-    hooks.url = lambda channel: f"{hub.url}/hooks/{channel}/not-the-secret"
-    if await hooks.once("ym-dbs", {"notificationType": "PING", "time": "2025-01-16T10:09:49Z"}):
-        wrong.append("a notification with a wrong secret was taken")
-    hooks.url, hooks.faults = url, []
-    async with Api(hub.url, "no-such-token") as api:
+    """An unknown token gets nothing."""
+    async with Api(run.hubs[0].url, "no-such-token") as api:
         status, _ = await api.get("/v1/orders")
-        if status != 401:
-            wrong.append(f"GET /v1/orders with an unknown token: {status}, wanted 401")
-    run.report.add("hub: PING, hook secrets, tokens", wrong)
-
-
-async def _mishaps(run: Run, actors: list[asyncio.Task[None]]) -> None:
-    """Kills at random moments, restarts of broker and Postgres once each, the storm of restarts last."""
-    plan, rng = run.plan, Random(f"chaos:{run.plan.seed}")
-    span = plan.orders / plan.rate + 6 * plan.pace
-    moments = [(rng.uniform(0.5, span), "kill") for _ in range(plan.kills)]
-    moments += [(rng.uniform(0.3, 0.5) * span, "broker")] * (plan.broker_restart and run.rabbit is not None)
-    moments += [(rng.uniform(0.5, 0.8) * span, "postgres")] * plan.postgres_restart
-    begin = time.monotonic()
-    for moment, what in sorted(moments):
-        await asyncio.sleep(max(0.0, begin + moment - time.monotonic()))
-        _raise_if_ended(actors)
-        if what == "kill":
-            hub = rng.choice(run.hubs)
-            run.say(f"SIGKILL {hub.name}")
-            await hub.kill()
-            await asyncio.sleep(rng.choice([0.0, 0.2, 3.0]))
-            hub.start()
-        elif what == "broker" and run.rabbit:
-            run.say("RabbitMQ restarts")
-            await asyncio.to_thread(run.rabbit.stop)
-            await asyncio.to_thread(run.rabbit.start)
-        else:
-            run.say("Postgres restarts")
-            await asyncio.to_thread(run.postgres.stop)
-            await asyncio.sleep(1)
-            await asyncio.to_thread(run.postgres.start)
-    if plan.storm:
-        await _storm(run)
-
-
-async def _storm(run: Run) -> None:
-    """Postgres away while the hub is started and killed again and again, messages waiting in the broker."""
-    run.say(f"Postgres away, {run.plan.storm} restarts of the hub")
-    await asyncio.to_thread(run.postgres.stop)
-    hub = run.hubs[0]
-    for _ in range(run.plan.storm):
-        await hub.kill()
-        hub.start()
-        await asyncio.sleep(1.5)
-    await asyncio.to_thread(run.postgres.start)
-    await hub.kill()
-    hub.start()
-
-
-def _raise_if_ended(actors: list[asyncio.Task[None]]) -> None:
-    for actor in actors:
-        if actor.done():
-            actor.result()
+    wrong = [] if status == 401 else [f"GET /v1/orders with an unknown token: {status}, wanted 401"]
+    run.report.add("hub: an unknown token gets nothing", wrong)
 
 
 def _open(run: Run) -> list[str]:
     """What is still missing at both sides, seen from outside the hub."""
-    onec, shadow = run.onec, run.plan.shadow
-    missing = checks.unsettled(run.market.orders.values(), shadow)
-    for key, one in onec.scenarios.items():
-        waits = shadow and one.ending.startswith("request")
-        if key not in onec.finished and not waits:
-            missing.append(f"{key}: 1C has not come to the end")
-        if one.ending == "buyer_cancel" and "order.cancelled" not in onec.heard(key):
-            missing.append(f"{key}: 1C does not know of the buyer's cancellation")
-        if one.ending == "returned" and not shadow and "order.returned" not in onec.heard(key):
-            missing.append(f"{key}: 1C does not know of the return")
+    missing = [text for emulator in run.emulators for text in emulator.unsettled()]
+    stuck = (key for key in run.onec.lives if key not in run.onec.finished)
+    missing += [f"{key}: 1C has not come to the end" for key in stuck if not (run.plan.shadow and run.onec.waits(key))]
     return missing
 
 
@@ -220,21 +194,20 @@ async def _quiet(run: Run, actors: list[asyncio.Task[None]]) -> None:
     """Until nothing is missing and nothing waits in the hub, or the time is up."""
     until, calls, last_said = time.monotonic() + run.plan.quiet, -1, 0.0
     while time.monotonic() < until:
-        _raise_if_ended(actors)
+        raise_if_ended(actors)
         dead = [hub for hub in run.hubs if not hub.alive()]
         for hub in dead:
             run.report.add(f"{hub.name} stays up", [hub.tail()])
             hub.start()
-        missing = [] if not run.world.all_placed.is_set() else _open(run)
-        changed = len(run.market.journal.changing()) + len(run.onec.told) + len(run.onec.sent)
-        if run.world.all_placed.is_set() and not missing and changed == calls and not await _waiting(run):
+        missing = _open(run) if run.all_placed.is_set() else []
+        changed = sum(len(one.journal.changing()) for one in run.emulators) + len(run.onec.told) + len(run.onec.sent)
+        if run.all_placed.is_set() and not missing and changed == calls and not await _waiting(run):
             run.say("quiet")
             return
         calls = changed
         if time.monotonic() - last_said > 15:
             last_said = time.monotonic()
-            placed, finished = len(run.market.orders), len(run.onec.finished)
-            run.say(f"{placed} orders placed, {finished} worked through, {len(missing)} open")
+            run.say(f"{len(run.onec.finished)} of {len(run.onec.lives)} orders worked through, {len(missing)} open")
         await asyncio.sleep(2)
     run.report.add("quiet in time", [f"not quiet after {run.plan.quiet:.0f} s", *_open(run)])
 
@@ -250,13 +223,13 @@ async def _waiting(run: Run) -> bool:
 
 
 async def _read(run: Run) -> checks.Findings:
-    """What the hub says in the end; what the marketplace did last may be found by the next poll only."""
-    until = time.monotonic() + 3 * POLL_SECONDS
+    """What the hub says in the end; what the marketplace did last may be found by a later poll only."""
+    until = time.monotonic() + SEEN_WITHIN
     while True:
         found = await _read_once(run)
-        unseen = list(checks.stages(found, run.market, run.plan.shadow))
-        if not unseen or time.monotonic() > until:
-            return found
+        if not any(emulator.unseen(found) for emulator in run.emulators) or time.monotonic() > until:
+            await asyncio.sleep(1)
+            return await _read_once(run)
         await asyncio.sleep(1)
 
 
@@ -264,21 +237,22 @@ async def _read_once(run: Run) -> checks.Findings:
     await run.hubs[0].ready()
     async with Api(run.hubs[0].url, run.token) as api:
         rows = {}
-        for scenario_key in run.onec.scenarios:
-            status, row = await api.get(f"/v1/orders/{scenario_key}")
+        for key in run.onec.lives:
+            status, row = await api.get(f"/v1/orders/{key}")
             if status == 200:
-                rows[scenario_key] = row
+                rows[key] = row
         return checks.Findings(
             orders=rows, log=await api.log(), outbox=await api.outbox(),
             rejected=[item async for item in api.items("/v1/rejected")],
             commands=[item async for item in api.items("/v1/commands")],
+            sent=run.onec.sent.values(), shadow=run.plan.shadow,
         )  # fmt: skip
 
 
 async def _commands(run: Run) -> None:
     """verify, rebuild --check, replay and events from the command line, then SIGTERM."""
     hub = run.hubs[0]
-    some_order = next(iter(run.onec.scenarios))
+    some_order = next(iter(run.onec.lives))
     for args in (["verify"], ["rebuild", "--all", "--check"], ["replay", some_order], ["replay", some_order, "--json"],
                  ["events", "--json"], ["commands"], ["doctor"]):  # fmt: skip
         exit_code, text = await hub.cli(*args)

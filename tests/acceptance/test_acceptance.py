@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .run import Plan, drive
+from .run import MARKETPLACES, Plan, drive
 from .servers import postgres_bin, rabbitmq_server
 from .spec import Spec
 
@@ -27,7 +27,8 @@ pytestmark = [
 @pytest.fixture
 def plan() -> Iterator[Plan]:
     with tempfile.TemporaryDirectory(prefix="okno-acceptance-", ignore_cleanup_errors=True) as folder:
-        yield Plan(okno=OKNO, folder=Path(folder), orders=25, kills=1, rate=8, pace=0.2, quiet=90, hang_share=0.0)
+        yield Plan(okno=OKNO, folder=Path(folder), orders=25, kills=1, rate=8, pace=0.2, quiet=90,
+                   hang_share=0.0, only=("yandex",))  # fmt: skip
 
 
 @pytest.mark.broker
@@ -47,4 +48,10 @@ async def test_without_a_broker(plan: Plan) -> None:
 async def test_shadow_changes_nothing(plan: Plan) -> None:
     """In shadow everything is decided, recorded and told to 1C, and the marketplace sees no changing call."""
     report = await drive(replace(plan, broker=False, orders=10, kills=0, seed=4, shadow=True))
+    assert not report.failed, f"\n{report}"
+
+
+async def test_three_marketplaces_at_once(plan: Plan) -> None:
+    """Yandex, Ozon and Megamarket, eight orders each, through one hub: no order disturbs another's marketplace."""
+    report = await drive(replace(plan, only=tuple(MARKETPLACES), broker=False, orders=8, kills=0, seed=4, calm=True))
     assert not report.failed, f"\n{report}"

@@ -4,10 +4,10 @@ import datetime as dt
 import json
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from .marks import Mark
-from .scenario import ZONE, Scenario
+from .scenario import ZONE
 
 SOURCE = "1c/ut11"
 BOM = b"\xef\xbb\xbf"
@@ -62,10 +62,24 @@ class Envelope:
         return (BOM if rng.random() < 0.2 else b"") + text.encode()
 
 
+class Origin(Protocol):
+    """An order as 1C's messages name it."""
+
+    @property
+    def number(self) -> int | str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def document_id(self) -> str: ...
+    @property
+    def by_document(self) -> bool:
+        """1C names the order by its document from its second message on (its first registers it)."""
+
+
 class Writer:
     """Writes the marks of one order; remembers the last message id, as the usual add-in does."""
 
-    def __init__(self, scenario: Scenario, seed: int, over_http: bool) -> None:
+    def __init__(self, scenario: Origin, seed: int, over_http: bool) -> None:
         self.scenario, self.over_http = scenario, over_http
         self._rng = Random(f"wire:{seed}:{scenario.number}")
         self._last_id = ""

@@ -10,31 +10,22 @@ from .scenario import Scenario
 
 
 class World:
-    """Feeds the market with scenarios at `rate` orders a second and plays the marketplace's and the buyer's part."""
+    """Plays the marketplace's and the buyer's part in the orders that were placed."""
 
-    def __init__(self, market: Market, hooks: Hooks, scenarios: list[Scenario], seed: int, rate: float) -> None:
-        self.market, self.hooks, self.scenarios, self.rate = market, hooks, scenarios, rate
+    def __init__(self, market: Market, hooks: Hooks, seed: int) -> None:
+        self.market, self.hooks = market, hooks
         self._rng = Random(f"world:{seed}")
         self._due: dict[int, float] = {}
-        self.all_placed = asyncio.Event()
 
-    async def run(self) -> None:
+    def place(self, scenario: Scenario) -> None:
+        order = Order(scenario)
+        self.market.orders[scenario.number] = order
+        self.hooks.created(order)
+        if scenario.ending == "buyer_cancel":
+            self._due[scenario.number] = self.market.clock() + self._rng.uniform(0.3, 5)
+
+    async def live(self) -> None:
         """Never ends: cancel it."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._place())
-            group.create_task(self._live())
-
-    async def _place(self) -> None:
-        for scenario in self.scenarios:
-            order = Order(scenario)
-            self.market.orders[scenario.number] = order
-            self.hooks.created(order)
-            if scenario.ending == "buyer_cancel":
-                self._due[scenario.number] = self.market.clock() + self._rng.uniform(0.3, 5)
-            await asyncio.sleep(self._rng.expovariate(self.rate))
-        self.all_placed.set()
-
-    async def _live(self) -> None:
         while True:
             for number, order in list(self.market.orders.items()):
                 due = self._due.get(number)

@@ -52,6 +52,10 @@ class History:
             )
         return self
 
+    def again(self, action: str) -> "History":
+        fact = f.CommandRequested(command=f"{action} again", target="ym", action=action, stage=STAGES[action])
+        return self.add("command.requested", fact, at=NOW)
+
     def end(self, action: str, outcome: str) -> "History":
         return self.add(f"command.{outcome}", f.CommandOutcome(command=id_of(action)))
 
@@ -117,6 +121,8 @@ TABLE: list[tuple[str, History, dict[str, Attempt], str]] = [
      {"delivery": tried(1, next_in=30, open=True)}, "wait 30"),
     ("an unknown later step stops the earlier ones", History().ask("number", "delivery"),
      {"number": NEW, "delivery": tried(1, open=True)}, "read delivery"),
+    ("said anew since: the older one goes", History().ask("delivery").again("delivery"),
+     {"delivery": NEW}, "withdrawn delivery"),
     ("brought back: read at once", History().ask("delivery"),
      {"delivery": tried(0, ago=0, open=True)}, "read delivery"),
     ("no row, old: the table was lost", History().ask("delivery"), {}, "read delivery"),

@@ -78,7 +78,7 @@ def test_too_many_calls_are_told_apart() -> None:
     """A closed method rests three minutes; a 429 has no header and says nothing, but one that is there is used."""
     market = ozon()
     closed = reply(503, error("Circle is open", 14))
-    rest = NOW + timedelta(minutes=3)
+    rest = NOW + timedelta(seconds=30)
     assert market.limit(closed, NOW) == port.Limit(0, rest)
     assert market.judge(job("ship"), closed, NOW) == port.Later("Circle is open", until=rest, limit=True)
     full = sample("13_errors.json")["http_429"]

@@ -21,6 +21,7 @@ from service.marketplaces.ozon import (
 from service.marketplaces.ozon.settings import BASE_URL, Settings, settings
 
 KIND = "ozon"
+ADDS = ("product_cancel", "goods_back", "timeslot")
 
 
 class Ozon(p.Marketplace):
@@ -28,14 +29,15 @@ class Ozon(p.Marketplace):
 
     50 calls a second are allowed per Client-Id over all methods. The hub lets a few go at once on top of the rate, and
     somebody else may use the same one, so a fifth is left.
-    Changes are applied in Ozon's own time: one that does not show a minute after its call is taken for lost.
+    Changes are applied in Ozon's own time: one that does not show after 15 s is sent again, which does no harm;
+    one that would take goods out or use a move up a second time, not before a minute. [I] how long Ozon takes; facts 4
     """
 
     kind = KIND
     parallel = 8
-    rate = 40.0
+    rate = 36.0
     call_timeout = 15.0
-    settle_seconds = 60.0
+    settle_seconds = 15.0
     applied_seconds = 1.0
 
     def __init__(self, name: str, model: str, base_url: str | None, own: Settings) -> None:
@@ -92,6 +94,10 @@ class Ozon(p.Marketplace):
     def judge_batch(self, jobs: Sequence[p.Job], reply: p.Reply, now: datetime) -> dict[str, p.Outcome]:
         """What the answer means for each command; a row for each posting decides."""
         return answers.judge_batch(jobs, reply, now)
+
+    def settles(self, action: str) -> float:
+        """A minute for what adds up when it is sent twice."""
+        return 60.0 if action in ADDS else self.settle_seconds
 
     def finding(self, job: p.Job, seen: p.Seen | None) -> p.Finding:
         """What a read says about a command."""

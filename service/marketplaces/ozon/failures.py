@@ -15,8 +15,8 @@ from service.marketplaces.ozon import values
 from service.marketplaces.port import Limit, Reply
 
 CIRCLE: Final = "circle is open"
-CLOSED_FOR: Final = timedelta(minutes=3)
-"""A method closed by load is open again "in a few minutes" [S]; facts 8."""
+CLOSED_FOR: Final = timedelta(seconds=30)
+"""A method closed by load is open again "in a few minutes" [S], facts 8; so often it is tried whether it is."""
 
 _NOT_FOUND, _FORBIDDEN, _LIMIT, _NO_KEY = 5, 7, 8, 16
 _KEY = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
