@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.marketplaces import port
-from service.marketplaces import lenient
+from service.marketplaces import lenient, port
 from service.marketplaces.yandex import answers, incoming, make, notifications, values, wire
 from tests.acceptance.spec import specs_dir
 
