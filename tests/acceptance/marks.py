@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from random import Random
 from typing import Any, Protocol
 
@@ -163,3 +164,15 @@ def by_status(mark: Mark, rng: Random) -> Mark:
         return mark
     name = STATUS_NAMES[mark.type]
     return replace(mark, data={"status": name}, by_status=name)
+
+
+@cache
+def knows(units: int) -> Callable[[Heard], bool]:
+    """1C goes on once the hub has told it, in whatever message, that so many pieces are left in the order."""
+
+    def told(heard: Heard) -> bool:
+        lines: list[dict[str, Any]] = next((event["data"]["lines"] for event in reversed(heard)
+                                            if "lines" in (event.get("data") or {})), [])  # fmt: skip
+        return sum(int(float(line["quantity"])) for line in lines) == units
+
+    return told

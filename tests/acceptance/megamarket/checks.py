@@ -49,7 +49,7 @@ def truth(order: Shipment, shadow: bool) -> Truth:
         hears["order.cancelled"] = int(one.ending == "buyer_cancel")
     if (one.cancelled and one.ending != "buyer_cancel") or one.unchanged:  # its own doing is not told to 1C as a change
         hears["order.changed"] = 0
-    some = {"order.changed"} if one.ending == "buyer_part" else set()
+    some = set[str]()  # what the buyer took out 1C may hear with order.placed already; its marks wait until it has
     if not shadow:
         some |= {"marketplace.refused"} if one.refusal or too_late(order) else set()
         some |= set() if one.cancelled or one.ending in ("stuck", "too_late") else {"marketplace.accepted"}

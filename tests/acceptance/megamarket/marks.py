@@ -4,7 +4,7 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from tests.acceptance.marks import Mark, by_status, muddle
+from tests.acceptance.marks import Mark, by_status, knows, muddle
 
 from .scenario import Scenario
 
@@ -36,9 +36,10 @@ def whole(scenario: Scenario, rng: Random) -> list[Mark]:
         document = {"id": scenario.document_id, "number": scenario.document_number, "date": date}
         marks.append(Mark("order.registered", {"document": document}, pinned=True))
     fewer = Counter(dict(scenario.kept)) != scenario.ordered
-    wait = "order.changed" if ending == "buyer_part" else ""
-    marks.append(Mark("order.confirmed", {"lines": _lines(scenario, packed, rng)} if fewer else {}, wait,
-                      pinned=fewer or bool(wait)))  # fmt: skip
+    left = sum(scenario.ordered.values()) - len(scenario.gone)
+    until = knows(left) if ending == "buyer_part" else None
+    marks.append(Mark("order.confirmed", {"lines": _lines(scenario, packed, rng)} if fewer else {}, until=until,
+                      pinned=fewer or until is not None))  # fmt: skip
     coded = any(lot.mark for lot in scenario.lots)
     if ending == "marks_late":
         marks.append(Mark("order.assembled", {"lines": _lines(scenario, packed, rng)}, pinned=True))

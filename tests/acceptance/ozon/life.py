@@ -1,12 +1,11 @@
 """What happens to each posting, decided by (seed, number) alone, and what 1C says about it."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
-from tests.acceptance.marks import Heard, Mark, by_status, document, goods, muddle
+from tests.acceptance.marks import Mark, by_status, document, goods, knows, muddle
 from tests.acceptance.scenario import GOODS, ZONE
 
 Model = Literal["rfbs", "fbs"]
@@ -112,7 +111,7 @@ def script(life: OzonLife, seed: int) -> list[Mark]:
     else:
         marks = muddle(marks, rng)
     if life.moved_away or life.split_from:
-        marks[0] = replace(marks[0], until=_knows(sum(life.kept)))
+        marks[0] = replace(marks[0], until=knows(sum(life.kept)))
     return [by_status(mark, rng) for mark in marks]
 
 
@@ -151,17 +150,6 @@ def _whole(life: OzonLife, rng: Random) -> list[Mark]:
 
 def _bad(line: Line) -> Line:
     return replace(line, marks=tuple(f"{BAD}{mark}" for mark in line.marks))
-
-
-def _knows(units: int) -> Callable[[Heard], bool]:
-    """1C works on a posting that was split once the hub has told it what is left in it."""
-
-    def knows(heard: Heard) -> bool:
-        lines: list[dict[str, Any]] = next((event["data"]["lines"] for event in reversed(heard)
-                                            if "lines" in (event.get("data") or {})), [])  # fmt: skip
-        return sum(int(float(line["quantity"])) for line in lines) == units
-
-    return knows
 
 
 def _lines(serial: int, rng: Random, model: Model, marked: bool) -> tuple[Line, ...]:
