@@ -30,6 +30,10 @@ UNSEEN = timedelta(seconds=10)
 
 UNSEEN_LOOK = timedelta(seconds=1)
 
+PRECEDENCE = timedelta(minutes=1)
+"""So long a step that later ones do not need goes before them all the same: some are taken no more once the order is
+further. Then they go on without it."""
+
 BLOCKED_LOOK = timedelta(minutes=10)
 """How often a lane is looked at that waits for a person; what it waits for brings it up at once."""
 
@@ -172,7 +176,7 @@ def _first_due(
             return Send(command)
         due = attempt.next_at if attempt is not None else now + UNSEEN_LOOK
         until = min(until, due) if until is not None else due
-        if step is None or step.needed:
+        if step is None or step.needed or now - command.since < PRECEDENCE:
             return Wait(until)
     return Wait(until or now + BLOCKED_LOOK)
 

@@ -114,6 +114,8 @@ TABLE: list[tuple[str, History, dict[str, Attempt], str]] = [
      {"delivery": tried(1, next_in=9), "delivered": NEW}, "wait 9"),
     ("one that is not needed holds nobody", History().ask("number", "delivery"),
      {"number": tried(1, next_in=9), "delivery": NEW}, "send delivery"),
+    ("it goes before them for a minute", History().ask("number", "delivery", at=NOW - timedelta(seconds=20)),
+     {"number": tried(1, next_in=9), "delivery": NEW}, "wait 9"),
     ("the earliest of several pauses", History().ask("number", "delivery"),
      {"number": tried(1, next_in=9), "delivery": tried(1, next_in=20)}, "wait 9"),
     ("unknown, and it is time to look", History().ask("delivery"), {"delivery": tried(1, open=True)}, "read delivery"),
