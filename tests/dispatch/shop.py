@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -56,9 +57,9 @@ class Client(ChannelClient):
 
 
 class Process:
-    """One hub process's loops between the log and Market."""
+    """One hub process's loops between the log and a marketplace."""
 
-    def __init__(self, shop: "Shop") -> None:
+    def __init__(self, shop: "Place") -> None:
         self.shop, channel, owner = shop, shop.channel, secrets.token_hex(4)
         self.work = Work(shop.pool, owner, LEASE)
         self.leases = Leases(shop.pool, owner)
@@ -92,12 +93,10 @@ class Process:
         await self.dispatcher.drain(0)
 
 
-@dataclass
-class Shop:
-    """`ym`, a channel of the hub, and its orders."""
+@dataclass(kw_only=True)
+class Place:
+    """A database, and a channel of the hub over it."""
 
-    market: Market
-    campaign: int
     database_url: str
     pool: Pool
     session: aiohttp.ClientSession
@@ -111,6 +110,26 @@ class Shop:
         self.processes.append(Process(self))
         return self.processes[-1]
 
+    async def said(self, order: str, kind: str, fact: f.Fact | None = None) -> None:
+        """1C marks something."""
+        said = NewEvent(
+            order=order, type=kind, source="1c/ut11", id=secrets.token_hex(8), digest=os.urandom(32),
+            data=encode(fact if fact is not None else f.FACTS[kind]()), actor="1c/ut11", occurred_at=datetime.now(UTC),
+        )  # fmt: skip
+        await self.log.append([said])
+
+    async def history(self, order: str) -> OrderState:
+        """What the log says of an order."""
+        return fold(order, (await self.log.histories([order]))[order])
+
+
+@dataclass(kw_only=True)
+class Shop(Place):
+    """`ym`, a channel of the hub, and its orders."""
+
+    market: Market
+    campaign: int
+
     async def place(self, process: Process, *, pickup: bool = False) -> Order:
         """A buyer orders, and the hub has read it."""
         order = self.market.place(self.campaign, pickup=pickup, marked=False)
@@ -119,11 +138,7 @@ class Shop:
 
     async def mark(self, order: Order, kind: str, fact: f.Fact | None = None) -> None:
         """1C marks something."""
-        said = NewEvent(
-            order=key(order), type=kind, source="1c/ut11", id=secrets.token_hex(8), digest=os.urandom(32),
-            data=encode(fact if fact is not None else f.FACTS[kind]()), actor="1c/ut11", occurred_at=datetime.now(UTC),
-        )  # fmt: skip
-        await self.log.append([said])
+        await self.said(key(order), kind, fact)
 
     async def retry(self, command: Command, order: Order) -> None:
         """An operator brings a command back."""
@@ -132,7 +147,7 @@ class Shop:
 
     async def state(self, order: Order) -> OrderState:
         """What the log says of an order."""
-        return fold(key(order), (await self.log.histories([key(order)]))[key(order)])
+        return await self.history(key(order))
 
     async def commands(self, order: Order) -> dict[str, Command]:
         """The order's commands for Market, the last one of each name."""
@@ -210,17 +225,26 @@ async def opened(
         "kind": "yandex", "model": market.shops[campaign], "mode": mode, "base_url": url,
         "give_up_after": give_up_after, **market.options(campaign),
     }  # fmt: skip
-    configured = settings.parse({"channels": {"ym": table}}, Path())
-    channel = configured.channels["ym"]
+    async with connected(database_url, "ym", table) as place:
+        yield Shop(market=market, campaign=campaign, **vars(place))
+
+
+@asynccontextmanager
+async def connected(database_url: str, name: str, table: dict[str, Any]) -> AsyncIterator[Place]:
+    """A channel over a database; at the end every process dies."""
+    configured = settings.parse({"channels": {name: table}}, Path())
+    channel = configured.channels[name]
     channel.marketplace.call_timeout, channel.marketplace.settle_seconds = CALL_TIMEOUT, SETTLE
     pool = await open_pool(database_url)
     log, door = Log(pool, b"key"), Door(None)
     door.intake = Intake(log, configured)
     async with http_client.session() as session:
-        shop = Shop(market, campaign, database_url, pool, session, log, channel, door)
+        place = Place(
+            database_url=database_url, pool=pool, session=session, log=log, channel=channel, door=door
+        )  # fmt: skip
         try:
-            yield shop
+            yield place
         finally:
-            for process in shop.processes:
+            for process in place.processes:
                 await process.die()
             await pool.close()
