@@ -128,6 +128,22 @@ async def test_a_read_counts_only_when_the_attempt_has_settled(shop: Shop) -> No
     assert await shop.outcomes(order) == {"delivery": "done"}
 
 
+async def test_not_done_is_believed_only_once_it_has_settled(shop: Shop) -> None:
+    """A read that shows the order unmoved, begun before the call must have settled, lets nothing be sent again."""
+    hub = shop.process()
+    shop.channel.marketplace.applied_seconds = 0.1
+    order = await shop.place(hub)
+    shop.market.faults = Faults(error=1.0, reads=False)
+    await shop.mark(order, "order.shipped")
+    await hub.react()
+    hub.start()
+    await until(lambda: shop.called(order, 2))
+    first, second = shop.calls(order)[:2]
+    reads = [e for e in after(shop, first) if e.at < second.at and str(order.number) in f"{e.body}"]
+    assert len(reads) > 1, "it was read while it could still be applied"
+    assert (second.at - first.at).total_seconds() > SETTLE + hub.dispatcher._lanes.spare
+
+
 def after(shop: Shop, call: Entry) -> list[Entry]:
     return [e for e in shop.market.journal if e.at > call.at]
 
