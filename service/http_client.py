@@ -36,7 +36,7 @@ LIMIT_PAUSE = 1.0
 
 LONGEST_PAUSE = 120.0
 
-BURST = 8
+BURST = 4
 """So many calls may be made at once of those that an account may make in a second."""
 
 PATIENCE = timedelta(seconds=5)

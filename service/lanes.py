@@ -35,6 +35,8 @@ RECORD_SECONDS = 30.0
 MOST_SPARE = 5.0
 MAX_MESSAGE = 300
 
+COMPARE = "compare the order in the marketplace's cabinet with 1C; `okno retry` tries it again"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -188,7 +190,7 @@ class Lanes:
                 task.order, f"command.{outcome.end}", f"{c.id}/{c.rounds}/{outcome.end}",
                 f.CommandOutcome(
                     command=c.id, attempts=outcome.attempts or task.tried(c), status=outcome.status, code=outcome.code,
-                    message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=outcome.hint,
+                    message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=_hint(outcome),
                 ),
                 c.position, body=outcome.exchange or task.exchange(c),
             )
@@ -210,3 +212,8 @@ class Lanes:
     async def release(self, lane: Lane, due: datetime | None = None, *, idle: bool = False) -> None:
         """Gives a lane back: due again at once, or at `due`; or for good where nothing waits in it."""
         await self._work.release(self.channel.name, lane, due, idle=idle)
+
+
+def _hint(outcome: Outcome) -> str | None:
+    """What a person can do; whoever is refused is told something."""
+    return outcome.hint or (COMPARE if outcome.end in ("refused", "given_up") else None)

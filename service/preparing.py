@@ -15,7 +15,7 @@ from service.lanes import Lanes, Outcome, Turn
 from service.marketplaces import port
 
 LONGEST_PAUSE = 300.0
-ONCE_MORE = timedelta(seconds=3)
+ONCE_MORE = timedelta(seconds=10)
 
 
 class Preparing:

@@ -29,7 +29,7 @@ BATCH = 50
 POLL_SECONDS = 1.0
 HELD_SECONDS = 5.0
 NOTICES = 10
-"""So many notifications of a new order are handed on."""
+"""So many notifications of an order are handed on."""
 
 MISSING_TRIES = 6
 """So often an order is looked for that the marketplace does not show, before polls are left to find it."""
@@ -108,10 +108,10 @@ class Reader:
             await self._work.later_reads([read.order], backoff.delay(read.attempts + 2, 0.5))
 
     async def _wanted(self, read: DueRead, history: Sequence[Recorded], *, new: bool) -> Wanted:
-        """What to read; of a new order with what its notifications held."""
+        """What to read; where the marketplace tells some things in notifications alone, with what those held."""
         notices: list[bytes] = []
-        if new:
-            positions = [event.position for event in history if event.type == "marketplace.notified"][:NOTICES]
+        if self._channel.marketplace.reads_notices:
+            positions = [event.position for event in history if event.type == "marketplace.notified"][-NOTICES:]
             notices = [body for position in positions if (body := await self._log.body(position)) is not None]
         return Wanted(read.order.partition("/")[2], new, read.hints, notices)
 

@@ -78,8 +78,8 @@ class ReturnSeen:
 class Wanted:
     """An order to read. `new`: not placed in the log yet, so everything about it is wanted, the buyer too.
 
-    `hints`: what notifications said (`return:987`), in the adapter's own words. `notices`: of a new order, what
-    notifications held, as received: some marketplaces tell there what no read tells.
+    `hints`: what notifications said (`return:987`), in the adapter's own words. `notices`: what notifications held, as
+    received, for adapters that read them: some marketplaces tell there what no read tells.
     """
 
     number: str
@@ -154,6 +154,7 @@ class Marketplace(Protocol):
     triggers: Mapping[str, Sequence[str]]  # the default trigger map of this model
     parallel: int  # calls at once, over all of the channel; the configuration may change it
     rate: float | None = None  # calls a second that the account may make; None: no such limit is known
+    reads_notices: bool = False  # whether reads want what callbacks held (`Wanted.notices`)
     call_timeout: float  # seconds a call may take, all in all
     settle_seconds: float  # a read begun this long after a call shows what the call did, answered or not
     applied_seconds: float  # so soon after a call that was answered well its effect may show

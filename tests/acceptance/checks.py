@@ -87,17 +87,17 @@ def _placed_once(log: list[dict[str, Any]], onec: OneC) -> Iterator[str]:
 
 
 def _in_log(log: list[dict[str, Any]], onec: OneC) -> Iterator[str]:
-    """By source, id and type; a message without an id by order and type."""
+    """By source, id and type; a message without an id by order and type. An id may stand for two marks: it sticks."""
     events = [event for event in log if event["source"] == SOURCE]
     by_id = Counter((event["id"], event["type"]) for event in events)
     by_order = Counter((event["order"], event["type"]) for event in events)
     for message in onec.sent.values():
         count = (sum(by_id[message.id, kind] for kind in message.types) if message.id
                  else sum(by_order[message.order, kind] for kind in message.types))  # fmt: skip
-        if count != 1:
+        if count != onec.marks[message.identity]:
             yield f"{message.order} {message.type} {message.id or 'without id'}: {count} times"
-    if len(events) != len(onec.sent):
-        yield f"{len(events)} events of {SOURCE} in the log, {len(onec.sent)} messages sent"
+    if len(events) != onec.marks.total():
+        yield f"{len(events)} events of {SOURCE} in the log, {onec.marks.total()} messages sent"
 
 
 def _times(log: list[dict[str, Any]], onec: OneC) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -54,6 +54,7 @@ class OneC:
                  api: Callable[[], tuple[str, str]]) -> None:  # fmt: skip
         self.lives = {life.key: (life, script) for life, script in lives}
         self.sent: dict[tuple[str, str, str], Message] = {}
+        self.marks: Counter[tuple[str, str, str]] = Counter()
         self.broken: list[Broken] = broken(lives[0][0].key, seed)
         self.told: list[Told] = []
         self.by_id: dict[str, Told] = {}
@@ -165,6 +166,7 @@ class OneC:
             await asyncio.sleep(rng.uniform(0, 2 * self._pace))
             message = writer.write(mark)
             self.sent[message.identity] = message
+            self.marks[message.identity] += 1
             await self._send(message)
             if rng.random() < 0.1:
                 await self._send(writer.again(mark, message))

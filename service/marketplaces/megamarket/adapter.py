@@ -28,12 +28,13 @@ KIND = "megamarket"
 class Megamarket(p.Marketplace):
     """One shop on SberMegaMarket.
 
-    Limits are not known: twenty calls a second, four at once. Clients wait up to 30 s for an answer; a change that lots do
-    not show after 20 s is sent again, which the lots' statuses refuse where it was applied; a moved date, which may be
+    Limits are not known: twenty calls a second, four at once. Clients wait up to 30 s for an answer. A change that lots
+    do not show after 20 s is sent again, which their statuses refuse where it was applied; a moved date, which may be
     fined, not before a minute. [OBS] facts 11
     """
 
     kind = KIND
+    reads_notices = True
     parallel = 4
     rate = 20.0
     call_timeout = 30.0

@@ -35,7 +35,7 @@ class Ozon(p.Marketplace):
 
     kind = KIND
     parallel = 8
-    rate = 36.0
+    rate = 32.0
     call_timeout = 15.0
     settle_seconds = 15.0
     applied_seconds = 1.0
