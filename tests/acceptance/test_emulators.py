@@ -276,8 +276,7 @@ async def test_a_forgetful_hub_fails_the_checks(market: Market) -> None:
     writer = wire.Writer(one, 1, over_http=False)
     for mark in script(one, 1):
         message = writer.write(mark)
-        onec.sent[message.identity] = message
-        onec.marks[message.identity] += 1
+        onec.sent[message.identity], onec.marks[message.identity] = message, 1
     event = {"order": one.key, "source": wire.SOURCE, "id": "", "type": "", "occurred_at": "2026-01-01T00:00:00Z"}
     log = [event | {"position": at, "version": at, "id": m.id, "type": m.type}
            for at, m in enumerate(onec.sent.values(), 1)]  # fmt: skip
