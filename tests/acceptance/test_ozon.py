@@ -171,6 +171,7 @@ async def test_the_buyers_request_is_answered_once(ozon: Emulator, http: aiohttp
     answer = {"cancellation_id": row["cancellation_id"], "comment": "Согласны"}
     assert await shop.call("/v2/conditional-cancellation/approve", answer) == (200, None)
     await shop.until("posting_canceled")
+    await shop.until("posting_canceled")  # the read that finds it may have begun before it was so
     assert shop.faults() == {}
     await asyncio.sleep(0.55)
     assert (await shop.call("/v2/conditional-cancellation/approve", answer))[0] == 400
