@@ -150,6 +150,19 @@ async def test_unknown_fields_change_nothing(shop: Shop) -> None:
     assert "brandNew_field" in json.dumps(seen.personal, default=str)
 
 
+async def test_a_survey_tells_what_is_not_known(shop: Shop) -> None:
+    """`okno doctor --channel` names a field nobody knows, and at a shop that keeps to the documents next to nothing."""
+    hub = shop.hub()
+    await hub.placed(shop.trial.place(shop.channel))
+    talk = hub.market.survey(datetime.now(UTC))
+    assert talk is not None
+    assert [line for line in await hub.talk(talk) if line.startswith("field") and "is not known" in line] == []
+    hub.changed = strange
+    talk = hub.market.survey(datetime.now(UTC))
+    assert talk is not None
+    assert [line for line in await hub.talk(talk) if "brandNew_field" in line]
+
+
 async def test_unknown_statuses_survive(shop: Shop) -> None:
     """A status nobody knows is shown as it is; it moves no order, and no step is sent on the strength of it."""
     hub, number = shop.hub(), shop.trial.place(shop.channel)

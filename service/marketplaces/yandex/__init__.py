@@ -4,7 +4,7 @@
     wire           what Market sends;  lenient, values: how it is read
     statuses       its statuses in our words
     incoming       orders and returns as they were seen;  notifications: its callbacks
-    reading        the calls behind a read, a poll, a check of the key
+    reading        the calls behind a read, a poll, a check of the key;  survey: what a live shop shows that is unknown
     steps          what it can be told, and which stage tells it
     outgoing       the call each step becomes;  boxes: goods dealt out into boxes
     answers        what an answer means;  findings: what a later read means;  limits: what headers tell

@@ -6,7 +6,7 @@ from typing import Any
 
 from events.order.reactions import Step
 from service.marketplaces import port as p
-from service.marketplaces.yandex import answers, findings, limits, notifications, outgoing, reading, steps
+from service.marketplaces.yandex import answers, findings, limits, notifications, outgoing, reading, steps, survey
 from service.marketplaces.yandex.settings import BASE_URL, Settings, settings
 
 KIND = "yandex"
@@ -81,6 +81,10 @@ class Yandex(p.Marketplace):
     def limit(self, reply: p.Reply, now: datetime) -> p.Limit | None:  # noqa: ARG002 - the headers tell the time
         """The limit an answer's headers tell."""
         return limits.limit(reply)
+
+    def survey(self, now: datetime) -> p.Talk[list[str]]:
+        """What the orders of the last days hold that this folder does not know."""
+        return survey.survey(self._shop, now)
 
     def check(self) -> p.Talk[list[str]]:
         """Tries the key, its rights, the shop's cabinet and model."""

@@ -84,6 +84,12 @@ def changes(shop: Shop, since: datetime | None, now: datetime) -> Talk[list[Seen
     return [*found.values(), *returns]
 
 
+def created(shop: Shop, since: datetime, until: datetime) -> Talk[list[bytes]]:
+    """The orders placed in some days, 30 at most, each as its own JSON."""
+    days = {"creationDateFrom": _day(since).isoformat(), "creationDateTo": _day(until + timedelta(days=1)).isoformat()}
+    return (yield from _pages(shop, {"dates": days}))
+
+
 def check(shop: Shop) -> Talk[list[str]]:
     """What is wrong with the key, its rights and the shop, each with what to do."""
     told = _answer((yield Call("POST", "/v2/auth/token", resource="auth/token", shared=True)))
