@@ -77,7 +77,8 @@ def _request(state: OrderState, seen: Seen) -> f.CancellationRequested | None:
         return known
     if state.answer is not None or new.lines is None or known.lines is None:
         return new
-    return msgspec.structs.replace(new, lines=tuple(dict.fromkeys((*known.lines, *new.lines))))
+    lines = tuple(dict.fromkeys((*known.lines, *new.lines)))
+    return msgspec.structs.replace(new, lines=lines, whole=new.whole or known.whole)
 
 
 def _asked_anew(state: OrderState, seen: Seen, request: f.CancellationRequested) -> bool:

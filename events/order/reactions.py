@@ -242,7 +242,8 @@ def _echo(state: OrderState) -> bool:
 def _ending(state: OrderState) -> bool:
     """Whether goods go because 1C cancels the whole order, or said yes to the buyer who does: no news to 1C."""
     granted = state.answer is not None and state.answer.accepted
-    return _echo(state) or (granted and state.request is not None and state.request.lines is None)
+    asked = state.request
+    return _echo(state) or (granted and asked is not None and (asked.lines is None or asked.whole))
 
 
 def _moved_by_marketplace(state: OrderState, fact: f.Seen, before: _Before) -> tuple[str, str | None] | None:

@@ -50,7 +50,7 @@ def _data(
         case f.Seen():
             return {"marketplace": {"status": fact.status, "stage": fact.stage}}
         case f.CancellationRequested():
-            lines = {"lines": msgspec.to_builtins(fact.lines)} if fact.lines is not None else {}
+            lines = {"lines": msgspec.to_builtins(fact.lines)} if fact.lines is not None and not fact.whole else {}
             return {"deadline": iso(fact.due) if fact.due is not None else None, **lines}
         case f.DeadlineNear():
             return {"stage": fact.stage, "due": iso(fact.due)}

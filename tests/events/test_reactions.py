@@ -290,3 +290,5 @@ def test_goods_that_go_because_1c_cancels_are_no_news() -> None:
     assert told(history(PLACED, OPEN, BUYER_ASKS, granted, fewer), 4) == []
     part = market("cancellation_requested", f.CancellationRequested(lines=(f.Line(sku="A", quantity=1),)))
     assert told(history(PLACED, OPEN, part, granted, fewer), 4) == ["order.changed"]
+    every = f.CancellationRequested(lines=(f.Line(sku="A", quantity=1),), whole=True)
+    assert told(history(PLACED, OPEN, market("cancellation_requested", every), granted, fewer), 4) == []

@@ -142,7 +142,8 @@ def _request(seen: lots.View, lines: Sequence[Goods], hints: Sequence[str]) -> f
         return None
     if set(asked) == set(open_lots):
         return f.CancellationRequested()
-    return f.CancellationRequested(lines=tuple(_asked(lines, goods)))
+    whole = set(goods) == set(seen.alive)  # but for the paid delivery
+    return f.CancellationRequested(lines=tuple(_asked(lines, goods)), whole=whole)
 
 
 def _asked(lines: Sequence[Goods], asked: Sequence[str]) -> list[f.Line]:

@@ -65,13 +65,13 @@ def orders(shop: Shop, wanted: Sequence[Wanted]) -> Talk[list[Seen | ReturnSeen]
 def changes(shop: Shop, since: datetime | None, now: datetime) -> Talk[list[Seen | ReturnSeen]]:
     """All that is open; and, but for the first time, whatever changed its status, and the returns."""
     found: dict[str, Any] = {}
+    wishes = yield from _wishes(shop, incoming.OPEN_WISH, None)  # first: they must be answered in time
     window = {"cutoff_from": values.iso(now - HALF_WINDOW), "cutoff_to": values.iso(now + HALF_WINDOW)}
     found |= yield from _walk(asking.UNFULFILLED, window)
     if since is not None:
         changed = {"from": values.iso(max(since - OVERLAP, now - AGE)), "to": values.iso(now + OVERLAP)}
         placed = {"since": values.iso(now - AGE), "to": values.iso(now + OVERLAP)}
         found |= yield from _walk(asking.LIST, {**placed, "last_changed_status_date": changed})
-    wishes = yield from _wishes(shop, incoming.OPEN_WISH, None)
     for wish in (lenient.read(wire.Wish, row) for row in wishes):
         if wish is not None and wish.posting_number not in found:
             posting = yield from asking.posting(wish.posting_number)
