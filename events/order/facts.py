@@ -170,10 +170,7 @@ class Notified(Fact, frozen=True, kw_only=True):
 
 
 class CancellationRequested(Fact, frozen=True, kw_only=True):
-    """The buyer asks to cancel; unanswered by `due`, the marketplace cancels by itself.
-
-    No `lines`: the whole order. `whole`: the lines are all of its goods, named because the answer must name them.
-    """
+    """The buyer asks to cancel; unanswered by `due`, the marketplace does. No `lines`, or `whole`: all the goods."""
 
     due: datetime | None = None
     lines: tuple[Line, ...] | None = None
