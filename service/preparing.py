@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from service.http_client import ChannelClient, Held
-from service.lanes import Lanes, Outcome, Turn
+from service.lanes import MAX_MESSAGE, Lanes, Outcome, Turn
 from service.marketplaces import port
 
 LONGEST_PAUSE = 300.0
@@ -59,7 +59,7 @@ class Preparing:
 
     def _first_time(self, turn: Turn, message: str) -> bool:
         attempt = turn.task.attempts.get(turn.command.id)
-        return attempt is not None and attempt.reason != message
+        return attempt is not None and attempt.reason != message[:MAX_MESSAGE]  # as it was noted
 
     async def _unread(self, turn: Turn, reason: str) -> None:
         """The order can't be read: again later, until the command's time is over."""
