@@ -25,7 +25,7 @@ T = TypeVar("T")
 # Every column of an event, in the order of `Recorded`.
 COLUMNS = "position, order_key, version, type, source, id, cause, actor, occurred_at, recorded_at, id_reused, data"
 
-# Appends a batch; see sql/0002_append.sql.
+# Appends a batch; see sql/0007_append.sql.
 APPEND = """
 SELECT outcome, at_position, at_version FROM okno.append_batch(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
@@ -60,6 +60,9 @@ PERSONAL = "SELECT position, data FROM okno.personal WHERE order_key = ANY($1) O
 # Documents linked to an order.
 LINKED = "SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
 
+# Where the log ends, in the order of `Head`.
+HEAD = "SELECT position, seal, recorded_at, epoch, links, restored_at FROM okno.head WHERE log_id = 0"
+
 # Everything a proof needs, in order.
 PROOF = f"""
 SELECT {COLUMNS}, bucket, digest, body_hash, hash FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2
@@ -71,12 +74,15 @@ class LogUnavailable(Exception):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where the log ends. `epoch` rises when the log was restored from a backup."""
+    """Where the log ends. `links`: how many seals there are. `epoch` rises, and `restored_at` is then, when the log was
+    restored from a backup."""
 
     position: int
     seal: bytes
     recorded_at: datetime
     epoch: int
+    links: int
+    restored_at: datetime | None
 
 
 TRANSIENT_CLASSES = ("08", "40", "53", "57")
@@ -161,9 +167,9 @@ class Log:
     async def head(self) -> Head:
         """Where the log ends now."""
         async with self._pool.acquire() as connection:
-            row = await connection.fetchrow("SELECT position, seal, recorded_at, epoch FROM okno.head WHERE log_id = 0")
+            row = await connection.fetchrow(HEAD)
         assert row is not None
-        return Head(row["position"], row["seal"], row["recorded_at"], row["epoch"])
+        return Head(*row.values())
 
     @waits
     async def read(self, after: int, limit: int = 1000) -> list[Recorded]:

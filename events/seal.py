@@ -1,8 +1,12 @@
 """The seal: a chain of hashes over the log, one link per append.
 
 content = sha256 over what the sender said and who said it; row = sha256 over the content and where and when it was
-recorded; seal = sha256(previous seal, first position, last position, the rows' hashes in order). An edited, deleted or
-reordered row breaks the chain. Someone who recomputes the whole chain is found only with a seal kept outside.
+recorded; root = sha256 over the rows' hashes in order; seal = sha256 over the seal before, an earlier one, the link's
+number, its first and last position, its time and the root. An edited, deleted or reordered row breaks the chain.
+Someone who recomputes the whole chain is found only with a seal kept outside.
+
+The earlier seal is that of link n - (n & -n), as in a skip list: from any link a few dozen steps lead back to any
+other, so a short proof shows that an event is in the log a seal stands for.
 
 Every text is written with its length before it, so that no two different rows hash the same bytes.
 """
@@ -62,9 +66,19 @@ def row_hash(
     return sha256(head + content).digest()
 
 
-def next_seal(previous: bytes, first: int, last: int, rows: Iterable[bytes]) -> bytes:
-    """The link that an append of the rows first..last adds to the chain."""
-    return sha256(previous + b"|%d|%d|" % (first, last) + b"".join(rows)).digest()
+def root(rows: Iterable[bytes]) -> bytes:
+    """What stands for the rows of one append."""
+    return sha256(b"".join(rows)).digest()
+
+
+def skipped_to(number: int) -> int:
+    """The earlier link that a link holds the seal of besides the one before it; 0 is the beginning."""
+    return number - (number & -number)
+
+
+def next_seal(before: bytes, skip: bytes, number: int, first: int, last: int, recorded: int, root: bytes) -> bytes:
+    """The seal of the link that an append of first..last adds; `recorded` in microseconds. As okno.next_seal."""
+    return sha256(before + skip + b"|%d|%d|%d|%d|" % (number, first, last, recorded) + root).digest()
 
 
 def body_hash(key: bytes, body: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The hub's Postgres: schema, connections, and waiting for it.
 
-Two ways in: `migrate` as the database's owner, everything else as the role `okno_hub`, which can't touch what is in
-the log. Where that role does not exist (the owner may not create roles) the owner's rights are used, and the trigger
-guards.
+Three ways in: `migrate` as the database's owner; the hub as the role `okno_hub`, which can't touch what is in the log;
+who only looks as `okno_auditor`, which can't write at all. Where a role does not exist (the owner may not create roles)
+the login's own rights are used, the trigger guards the log, and a session that looks is read-only all the same.
 """
 
 import asyncio
@@ -29,8 +29,15 @@ MIGRATIONS = (("events", "sql"), ("projections", "orders"), ("projections", "com
 LOCK = "SELECT pg_advisory_lock(hashtext('okno.migrate'))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtext('okno.migrate'))"
 
-# May this user work as okno_hub?
-HUB_ROLE = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'okno_hub' AND pg_has_role(oid, 'member'))"
+# May this user work in a role?
+MAY = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1 AND pg_has_role(oid, 'member'))"
+
+# What was applied; no row where there is no schema.
+APPLIED = "SELECT name FROM okno.migrations"
+
+
+class NoLog(Exception):
+    """The database holds no log, or one of another version; the message says what to do."""
 
 
 def scripts() -> list[tuple[str, str]]:
@@ -92,12 +99,31 @@ async def open_pool(url: str, *, size: int = 10) -> Pool:
     try:
         for name in await migrate(connection):
             logger.info("migrated", name=name)
-        limited = await connection.fetchval(HUB_ROLE)
+        limited = await connection.fetchval(MAY, "okno_hub")
     finally:
         await connection.close()
-    settings = {"application_name": "okno", "idle_in_transaction_session_timeout": "60000", "lock_timeout": "20000"}
-    if limited:
-        settings["role"] = "okno_hub"
+    return await _pool(url, size, "okno_hub" if limited else None, {"lock_timeout": "20000"})
+
+
+async def open_reader(url: str, *, size: int = 4) -> Pool:
+    """Opens connections that can read everything and write nothing; `NoLog` where there is nothing to read."""
+    connection = await connect(url)
+    try:
+        done = {row["name"] for row in await connection.fetch(APPLIED)}
+        limited = await connection.fetchval(MAY, "okno_auditor")
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
+        raise NoLog("there is no log in this database yet: `okno run` or `okno migrate` makes it") from error
+    finally:
+        await connection.close()
+    if missing := [name for name, _ in scripts() if name not in done]:
+        raise NoLog(f"the database's schema lacks {missing[0]}: run `okno migrate` as its owner")
+    return await _pool(url, size, "okno_auditor" if limited else None, {"default_transaction_read_only": "on"})
+
+
+async def _pool(url: str, size: int, role: str | None, more: dict[str, str]) -> Pool:
+    settings = {"application_name": "okno", "idle_in_transaction_session_timeout": "60000", **more}
+    if role is not None:
+        settings["role"] = role
     pool = await asyncpg.create_pool(
         url, min_size=1, max_size=size, timeout=10, command_timeout=60, server_settings=settings
     )

@@ -157,7 +157,7 @@ DEEDS: dict[str, tuple[int, list[str]]] = {
     "a seal's time changed": (7, [SEAL.format("recorded_at = '2020-01-01Z'")]),
     "a seal's beginning changed": (7, [SEAL.format("first_position = 8")]),
     "a seal's end changed": (7, [SEAL.format("last_position = 9")]),
-    "a seal added": (7, ["INSERT INTO okno.seals SELECT 9, 7, seal, recorded_at FROM okno.seals LIMIT 1"]),
+    "a seal added": (7, ["INSERT INTO okno.seals SELECT 9, 7, seal, recorded_at, 99, root FROM okno.seals LIMIT 1"]),
     "the head's seal changed": (11, [HEAD.format("seal = 'x'")]),
     "the head's time changed": (11, [HEAD.format("recorded_at = recorded_at + interval '1 s'")]),
     "the head put back": (7, [HEAD.format("position = 8")]),

@@ -14,20 +14,24 @@ from decimal import Decimal
 
 import msgspec
 
-from events.order.values import Deadline, Delivery, Document, Interval, Line, Receipt
+from events.order.commands import (
+    AttentionCleared,
+    CommandOutcome,
+    CommandRequested,
+    CommandRetried,
+    DeadlineNear,
+    Erased,
+)
+from events.order.values import Deadline, Delivery, Document, Fact, Interval, Line, Receipt
 
 __all__ = [
     "FACTS", "HUB", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Arrived", "Assembled", "AttentionCleared",
     "CancellationAccepted", "CancellationDeclined", "CancellationRequested", "Cancelled", "Changed",
     "CommandOutcome", "CommandRequested", "CommandRetried", "Completed", "Confirmed", "Deadline",
-    "DeadlineNear", "Delivered", "Delivery", "Document", "Fact", "HandedOver", "Interval", "Line", "Notified",
+    "DeadlineNear", "Delivered", "Delivery", "Document", "Erased", "Fact", "HandedOver", "Interval", "Line", "Notified",
     "Placed", "Receipt", "Registered", "Rescheduled", "Returned", "Seen", "Shipped", "Snapshot", "Status",
     "from_onec",
 ]  # fmt: skip
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened, without who said it and when: those stand beside it, in `Recorded`."""
 
 
 # What 1C says -------------------------------------------------------------------------------------------------------
@@ -134,7 +138,7 @@ class Placed(Fact, frozen=True, kw_only=True):
     delivery: Delivery | None = None
     deadlines: tuple[Deadline, ...] = ()
     placed_at: datetime | None = None
-    details: dict[str, str] = {}
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Changed(Fact, frozen=True, kw_only=True):
@@ -177,52 +181,6 @@ class CancellationRequested(Fact, frozen=True, kw_only=True):
     whole: bool = False
 
 
-# What the hub decides and what came of it ---------------------------------------------------------------------------
-
-
-class CommandRequested(Fact, frozen=True, kw_only=True):
-    """Something must be done at a marketplace (`target` = the channel) or told to 1C (`target` = `1c`).
-
-    `action` is the step's name at a marketplace, the message's type towards 1C. `stage` is what the order reached.
-    `data` is what the message to 1C says besides what its cause holds.
-    """
-
-    command: str
-    target: str
-    action: str
-    stage: str | None = None
-    data: dict[str, str] = {}
-
-
-class CommandOutcome(Fact, frozen=True, kw_only=True):
-    """What came of a command. `code`, `message`, `hint` are the marketplace's answer or our reason."""
-
-    command: str
-    attempts: int = 0
-    status: str | None = None
-    code: str | None = None
-    message: str | None = None
-    hint: str | None = None
-
-
-class CommandRetried(Fact, frozen=True, kw_only=True):
-    """An operator brings a refused or given-up command back."""
-
-    command: str
-
-
-class DeadlineNear(Fact, frozen=True, kw_only=True):
-    stage: str
-    due: datetime
-
-
-class AttentionCleared(Fact, frozen=True, kw_only=True):
-    """An operator has looked: attention with this code, risen up to this position, is settled."""
-
-    code: str
-    until: int
-
-
 FACTS: dict[str, type[Fact]] = {
     "order.registered": Registered,
     "order.confirmed": Confirmed,
@@ -253,6 +211,7 @@ FACTS: dict[str, type[Fact]] = {
     "command.retried": CommandRetried,
     "deadline.near": DeadlineNear,
     "attention.cleared": AttentionCleared,
+    "order.erased": Erased,
 }
 """Every stored type and its shape."""
 

@@ -6,6 +6,10 @@ from decimal import Decimal
 import msgspec
 
 
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened, without who said it and when: those stand beside it, in `Recorded`."""
+
+
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):
     """1C's own document for the order. `date` as 1C wrote it, made aware."""
 

@@ -34,7 +34,7 @@ FROM okno.head h WHERE h.log_id = 0
 
 # The next links of the chain.
 SEALS = """
-SELECT first_position, last_position, seal, recorded_at FROM okno.seals
+SELECT number, first_position, last_position, seal, recorded_at, root FROM okno.seals
 WHERE last_position > $1 ORDER BY last_position LIMIT $2
 """
 
@@ -92,7 +92,8 @@ class _Chain:
     """The chain so far: read up to `position`, sealed up to `sealed`."""
 
     def __init__(self, body_key: bytes | None) -> None:
-        self.position, self.sealed, self.seal = 0, 0, seal.GENESIS
+        self.position, self.sealed, self.number, self.seal = 0, 0, 0, seal.GENESIS
+        self._seals = {0: seal.GENESIS}
         self.recorded_at = datetime(1970, 1, 1, tzinfo=UTC)
         self._hashes: list[bytes] = []
         self._times: set[datetime] = set()
@@ -137,12 +138,15 @@ class _Chain:
     def close(self, link: Any) -> None:
         """Proves the link that ends here."""
         first, last = link["first_position"], link["last_position"]
-        made = seal.next_seal(self.seal, first, last, self._hashes)
-        if made != link["seal"]:
+        number, root = self.number + 1, seal.root(self._hashes)
+        skip = self._seals[seal.skipped_to(number)]
+        made = seal.next_seal(self.seal, skip, number, first, last, seal.microseconds(link["recorded_at"]), root)
+        if (made, number, root) != (link["seal"], link["number"], link["root"]):
             raise _Fault(first, f"altered: the seal over {first} to {last} is not that of the rows before and in it")
         if self._times != {link["recorded_at"]}:
             raise _Fault(first, f"altered: the seal over {first} to {last} has another time than its rows")
-        self.seal, self.sealed, self.recorded_at = made, last, link["recorded_at"]
+        self.seal, self.sealed, self.number, self.recorded_at = made, last, number, link["recorded_at"]
+        self._seals[number] = made
         self._hashes, self._times = [], set()
 
     def end(self, ends: Any) -> None:

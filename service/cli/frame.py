@@ -95,12 +95,13 @@ def _reported(run: Callable[[], None]) -> None:
 def _foreseen(error: Exception) -> bool:
     """Whether an error's own words tell a user what to do; any other keeps its trace."""
     from events.log import LogUnavailable, is_transient
+    from service.database import NoLog
     from service.door import Unavailable
     from service.embedded import EmbeddedServerError
     from service.operators import NothingToDo
     from service.settings import ConfigError
 
-    known = (Wrong, ConfigError, LogUnavailable, Unavailable, EmbeddedServerError, NothingToDo)
+    known = (Wrong, ConfigError, LogUnavailable, Unavailable, EmbeddedServerError, NoLog, NothingToDo)
     return isinstance(error, known) or is_transient(error) or type(error).__name__ in ("AddressTaken", *REFUSALS)
 
 
@@ -116,18 +117,28 @@ def _one_line(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def opened(settings: "Settings") -> "AsyncIterator[tuple[Pool, Log]]":
-    """The database, embedded where no other is named, and the log in it."""
+async def opened(settings: "Settings", *, reading: bool = False) -> "AsyncIterator[tuple[Pool, Log]]":
+    """The database, embedded where no other is named, and the log in it; `reading`: with no right to write."""
     from events.log import Log
     from service import database
     from service.body_key import body_key
 
     async with database.server(settings.postgres.url, settings.data_dir) as url:
-        pool = await database.open_pool(url)
+        pool = await (database.open_reader(url) if reading else database.open_pool(url))
         try:
             yield pool, Log(pool, body_key(settings.data_dir))
         finally:
             await database.close(pool)
+
+
+def actor() -> str:
+    """Who sits at this terminal."""
+    import getpass
+
+    try:
+        return f"cli/{getpass.getuser()}"
+    except (OSError, KeyError):  # a user id without a name
+        return "cli"
 
 
 def say(value: Any) -> None:

@@ -17,22 +17,27 @@ CHANGES = [
     *(f"TRUNCATE okno.{table}" for table in SEALED),
     "UPDATE okno.events SET data = '{}'",
     "UPDATE okno.events SET position = position + 1 WHERE false",
+    "UPDATE okno.events_1 SET data = '{}'",
+    "DELETE FROM okno.events_1",
     "UPDATE okno.seals SET seal = ''",
     "UPDATE okno.documents SET order_key = 'shop/2'",
     """INSERT INTO okno.events SELECT position + 1, order_key, version + 1, type, source, id, cause, actor, occurred_at,
     recorded_at, bucket, id_reused, digest || '1', data, body_hash, hash FROM okno.events""",
-    "INSERT INTO okno.seals SELECT last_position + 1, last_position + 1, seal, recorded_at FROM okno.seals",
+    """INSERT INTO okno.seals SELECT last_position + 1, last_position + 1, seal, recorded_at, number + 1, root
+    FROM okno.seals""",
     "INSERT INTO okno.documents VALUES ('d-2', 'shop/2')",
 ]
 HUBS = [
     "UPDATE okno.head SET position = 0",
-    "INSERT INTO okno.head SELECT 1, position, seal, recorded_at, epoch FROM okno.head",
+    """INSERT INTO okno.head (log_id, position, seal, recorded_at, epoch)
+    SELECT 1, position, seal, recorded_at, epoch FROM okno.head""",
     "DELETE FROM okno.head",
     "UPDATE okno.bodies SET body = ''",
     "DELETE FROM okno.bodies",
     "INSERT INTO okno.personal VALUES (9, 'shop/1', '{}')",
     "DELETE FROM okno.rejected",
     "DROP TABLE okno.events",
+    "DELETE FROM okno.erased",
     "ALTER TABLE okno.events DISABLE TRIGGER ALL",
     "ALTER FUNCTION okno.append_batch RENAME TO other",
 ]
@@ -99,7 +104,8 @@ async def test_sql_and_python_hash_alike(log: Log, owner: asyncpg.Connection, oc
             row["id_reused"], content,
         )  # fmt: skip
     assert [row["id_reused"] for row in rows] == [False, True, False]
-    assert (await log.head()).seal == seal.next_seal(seal.GENESIS, 1, 3, [row["hash"] for row in rows])
+    root, recorded = seal.root(row["hash"] for row in rows), seal.microseconds(rows[0]["recorded_at"])
+    assert (await log.head()).seal == seal.next_seal(seal.GENESIS, seal.GENESIS, 1, 1, 3, recorded, root)
 
 
 def test_no_two_contents_hash_alike() -> None:
