@@ -49,7 +49,7 @@ def digest(source: str, id: str | None, type: str, subject: str, data: Any, time
     return sha256(canonical([source, id, type, subject, data, None if id else time])).digest()
 
 
-def command_id(order: str, target: str, action: str, cause: int | None = None) -> str:
+def command_id(order: str, target: str, action: str, cause: int | str | None = None) -> str:
     """A command's id follows from what it is for; with `cause` for what may be wanted more than once per order."""
     return str(uuid5(_COMMANDS, "\n".join((order, target, action, "" if cause is None else str(cause)))))
 

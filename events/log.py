@@ -9,9 +9,10 @@ anything else of asyncpg's is about the batch itself.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -21,6 +22,8 @@ from events.recorded import Appended, NewEvent, Recorded, Rejected
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 # Every column of an event, in the order of `Recorded`.
 COLUMNS = "position, order_key, version, type, source, id, cause, actor, occurred_at, recorded_at, id_reused, data"
@@ -60,13 +63,28 @@ PERSONAL = "SELECT position, data FROM okno.personal WHERE order_key = ANY($1) O
 # Documents linked to an order.
 LINKED = "SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
 
+# The order a document is linked to.
+ORDER_OF = "SELECT order_key FROM okno.documents WHERE document_id = $1"
+
+# The raw bodies of some orders' events that came with one; null where it is gone.
+BODIES = """
+SELECT e.position, b.body FROM okno.events e LEFT JOIN okno.bodies b ON b.position = e.position
+WHERE e.order_key = ANY($1) AND e.body_hash IS NOT NULL
+"""
+
 # Where the log ends, in the order of `Head`.
 HEAD = "SELECT position, seal, recorded_at, epoch, links, restored_at FROM okno.head WHERE log_id = 0"
 
-# Everything a proof needs, in order.
-PROOF = f"""
-SELECT {COLUMNS}, bucket, digest, body_hash, hash FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2
-"""  # noqa: S608  # a constant of this module
+# Behind which position the log is of which epoch; the first one has no row.
+RESTORES = "SELECT after, epoch FROM okno.restores ORDER BY epoch"
+
+# Lets nobody else write to the log until the transaction's end, and says where the log ends.
+LOCK = "SELECT okno.lock_head()"
+
+# The last position recorded before a moment, 0 for none; an append's events were all recorded at the time of its seal.
+RECORDED_BEFORE = """
+SELECT coalesce((SELECT s.last_position FROM okno.seals s WHERE s.number = okno.link_before($1)), 0)
+"""
 
 
 class LogUnavailable(Exception):
@@ -143,25 +161,39 @@ class Log:
     @waits
     async def append(self, events: Sequence[NewEvent], rejected: Sequence[Rejected] = ()) -> list[Appended]:
         """Writes all of a batch in one commit and says, in the same order, what became of each event."""
+        async with self._pool.acquire() as connection:
+            outcomes = await self.append_in(connection, events, rejected)
+        self._appended()
+        return outcomes
+
+    async def append_in(
+        self, connection: Connection, events: Sequence[NewEvent], rejected: Sequence[Rejected] = ()
+    ) -> list[Appended]:
+        """The same in the caller's transaction, such as that of `locked`."""
         hashes = [None if e.body is None else seal.body_hash(self._body_key, e.body) for e in events]
         contents = [
             seal.content_hash(e.source, e.id, e.actor, e.cause, e.digest, e.data, h)
             for e, h in zip(events, hashes, strict=True)
         ]
-        async with self._pool.acquire() as connection:
-            rows = await connection.fetch(
-                APPEND,
-                [e.order for e in events], [e.expected for e in events], [e.type for e in events],
-                [e.source for e in events], [e.id for e in events], [e.cause for e in events],
-                [e.actor for e in events], [e.occurred_at for e in events], [e.digest for e in events],
-                [e.data for e in events], hashes, contents, [e.document for e in events],
-                [e.body for e in events], [e.personal for e in events],
-                [r.id for r in rejected], [r.via for r in rejected], [r.reason for r in rejected],
-                [r.detail for r in rejected], [r.body for r in rejected],
-                [msgspec.json.encode(r.envelope) for r in rejected],
-            )  # fmt: skip
-        self._appended()
+        rows = await connection.fetch(
+            APPEND,
+            [e.order for e in events], [e.expected for e in events], [e.type for e in events],
+            [e.source for e in events], [e.id for e in events], [e.cause for e in events],
+            [e.actor for e in events], [e.occurred_at for e in events], [e.digest for e in events],
+            [e.data for e in events], hashes, contents, [e.document for e in events],
+            [e.body for e in events], [e.personal for e in events],
+            [r.id for r in rejected], [r.via for r in rejected], [r.reason for r in rejected],
+            [r.detail for r in rejected], [r.body for r in rejected],
+            [msgspec.json.encode(r.envelope) for r in rejected],
+        )  # fmt: skip
         return [Appended(row["outcome"], row["at_position"] or 0, row["at_version"]) for row in rows]
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[tuple[Connection, int]]:
+        """A transaction in which nobody else writes to the log, and the position it ends at: to be kept short."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection, await connection.fetchval(LOCK)
+        self._appended()
 
     @waits
     async def head(self) -> Head:
@@ -170,6 +202,12 @@ class Log:
             row = await connection.fetchrow(HEAD)
         assert row is not None
         return Head(*row.values())
+
+    @waits
+    async def restores(self) -> list[tuple[int, int]]:
+        """Where the log was restored from a backup: what was recorded behind that position is of that epoch."""
+        async with self._pool.acquire() as connection:
+            return [(row["after"], row["epoch"]) for row in await connection.fetch(RESTORES)]
 
     @waits
     async def read(self, after: int, limit: int = 1000) -> list[Recorded]:
@@ -207,6 +245,24 @@ class Log:
         async with self._pool.acquire() as connection:
             value = await connection.fetchval("SELECT body FROM okno.bodies WHERE position = $1", position)
         return None if value is None else bytes(value)
+
+    @waits
+    async def bodies(self, order: str) -> dict[int, bytes | None]:
+        """The raw bodies an order's events came with, by position; None for one that is gone."""
+        async with self._pool.acquire() as connection:
+            linked = [row[0] for row in await connection.fetch(LINKED, order)]
+            rows = await connection.fetch(BODIES, [order, *linked])
+        return {row["position"]: None if row["body"] is None else bytes(row["body"]) for row in rows}
+
+    @waits
+    async def order_of(self, order: str) -> str:
+        """The order a document of 1C's (`1c/DOCUMENT`) is linked to; the key itself where it is none, or not yet."""
+        channel, _, document = order.partition("/")
+        if channel != "1c":
+            return order
+        async with self._pool.acquire() as connection:
+            found = await connection.fetchval(ORDER_OF, document.casefold())
+        return order if found is None else str(found)
 
     async def follow(self, after: int, limit: int = 1000) -> AsyncIterator[list[Recorded]]:
         """Batches from a position up to the head as it stands at each read; ends there."""

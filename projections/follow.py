@@ -5,7 +5,8 @@ once, and folds each once for all projections. Per projection one transaction mo
 positions read to the new ones (compare-and-set, generation included) and replaces the orders' rows. So: rows and
 checkpoint agree after any crash; of two followers of one slice one wins and the other's work is thrown away; a follower
 of tables that a rebuild has replaced writes nothing. Histories are read after the positions were, hence a row never
-goes back. Tables of another version than this program's are left alone: their rows stay as they are until a rebuild.
+goes back. Tables of another version or shape than this program's are left alone (`shape`): their rows stay as they are
+until a rebuild. Orders set aside are tried again once for each slice that a process takes: new code comes with a start.
 """
 
 import asyncio
@@ -16,17 +17,15 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import asyncpg
-import msgspec
 
 from events.log import Log, LogUnavailable, is_transient
-from projections.projection import BUCKETS, Made, Projection, belongs, make_all
-from projections.slices import SECONDS, Slices
+from projections import shape
+from projections.mend import try_again
+from projections.projection import Made, Projection, belongs, make_all
+from projections.slices import SECONDS, SLICES, Slices, slice_of
 from projections.store import Pool, write
 
 logger = logging.getLogger(__name__)
-
-SLICES = 8
-"""Parts the orders are followed in, of 32 buckets each. Progress rows are kept by their number: never change it."""
 
 BATCH = 1000
 """Events a step looks at."""
@@ -36,14 +35,17 @@ POLL = 1.0
 
 # First rows of a projection nobody followed yet.
 BEGIN = """
-WITH known AS (INSERT INTO okno.projections (name, version) VALUES ($1, $2) ON CONFLICT DO NOTHING)
+WITH known AS (INSERT INTO okno.projections (name, version, columns) VALUES ($1, $2, $4) ON CONFLICT DO NOTHING)
 INSERT INTO okno.projection_progress (projection, slice, generation, position)
 SELECT $1, n, 1, 0 FROM generate_series(0, $3::integer - 1) AS n ON CONFLICT DO NOTHING
 """
 
+# What columns rows were made with, where that was not noted in their time.
+NOTE_COLUMNS = "UPDATE okno.projections SET columns = $3 WHERE name = $1 AND version = $2 AND columns IS NULL"
+
 # Where slices stand, and by which version their rows were made: a swap changes generation and version together.
 PROGRESS = """
-SELECT p.projection, p.slice, p.generation, p.position, n.version
+SELECT p.projection, p.slice, p.generation, p.position, p.mended, n.version
 FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection
 WHERE p.projection = ANY($1) AND p.slice = ANY($2)
 """
@@ -53,7 +55,7 @@ TOUCHED = "SELECT position, bucket, order_key FROM okno.events WHERE position > 
 
 # Locks progress rows, always in the same order.
 LOCK_PROGRESS = """
-SELECT slice, generation, position FROM okno.projection_progress
+SELECT slice, generation, position, mended FROM okno.projection_progress
 WHERE projection = $1 AND slice = ANY($2) ORDER BY slice FOR UPDATE
 """
 
@@ -63,44 +65,15 @@ MOVE = "UPDATE okno.projection_progress SET position = $3 WHERE projection = $1 
 # Up to where all slices of some projections have come.
 SLOWEST = "SELECT min(position) FROM okno.projection_progress WHERE projection = ANY($1)"
 
-# What there is to say of a projection besides its rows.
-STATUS = """
-SELECT min(p.position) AS position, min(n.version) AS version,
-       (SELECT count(*) FROM okno.projection_rebuilds r WHERE r.projection = $1) AS total,
-       (SELECT count(r.position) FROM okno.projection_rebuilds r WHERE r.projection = $1) AS done,
-       (SELECT count(*) FROM okno.projection_failures f
-        WHERE f.projection = $1 AND f.generation = p.generation) AS failures
-FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection
-WHERE p.projection = $1 GROUP BY p.generation
-"""
-
-
-class Rebuilding(msgspec.Struct, frozen=True):
-    """Buckets done of all buckets."""
-
-    done: int
-    total: int
-
-
-class ProjectionStatus(msgspec.Struct, frozen=True):
-    """How a projection stands. `failures`: orders set aside; `outdated`: made by another version, wants a rebuild."""
-
-    name: str
-    position: int
-    lag: int
-    rows: int
-    rebuild: Rebuilding | None
-    failures: int
-    outdated: bool
-
 
 class Stand(NamedTuple):
-    """How far a slice of a projection is."""
+    """How far a slice of a projection is, and how often orders of it were mended."""
 
     projection: str
     slice: int
     generation: int
     position: int
+    mended: int
 
 
 class Follower:
@@ -110,7 +83,9 @@ class Follower:
         self._pool, self._log = pool, log
         self._projections = {projection.name: projection for projection in projections}
         self._slices = Slices(pool, owner, SLICES)
-        self._said: set[tuple[str, int]] = set()
+        self._faults: dict[str, str | None] = {}
+        self._said: set[tuple[str, str]] = set()
+        self._tried: set[int] = set()
 
     async def run(self, wake: asyncio.Event) -> None:
         """Follows until cancelled; waits for as long as there is no Postgres."""
@@ -122,6 +97,8 @@ class Follower:
                     if time.monotonic() >= renew_at:
                         await begin(self._pool, list(self._projections.values()))
                         mine, renew_at = await self._slices.renew(), time.monotonic() + SECONDS / 3
+                        self._faults.clear()
+                        await self._try_again(mine)
                     more, pause = await self.step(mine), POLL
                 except Exception as error:
                     if not isinstance(error, LogUnavailable) and not is_transient(error):
@@ -142,23 +119,35 @@ class Follower:
         return more
 
     async def _stands(self, slices: set[int]) -> list[Stand]:
-        """Where slices stand, of the projections whose tables are of this program's version."""
+        """Where slices stand, of the projections whose tables have this program's version and shape."""
         found = []
         for row in await self._pool.fetch(PROGRESS, list(self._projections), sorted(slices)):
-            if row["version"] == self._projections[row["projection"]].version:
-                found.append(Stand(row["projection"], row["slice"], row["generation"], row["position"]))
-            else:
-                self._say_outdated(row["projection"], row["version"])
+            *at, version = row
+            if await self._fits(self._projections[row["projection"]], version):
+                found.append(Stand(*at))
         return found
 
-    def _say_outdated(self, name: str, version: int) -> None:
-        if (name, version) in self._said:
-            return
-        self._said.add((name, version))
-        mine = self._projections[name].version
-        mend = f"run `okno rebuild {name}`" if version < mine else "run the program that made them"
-        said = "projection %s stands still: its rows are of version %s, this program's of %s; %s"
-        logger.warning(said, name, version, mine, mend)
+    async def _fits(self, projection: Projection, version: int) -> bool:
+        name = projection.name
+        if name not in self._faults:
+            self._faults[name] = await shape.fault(self._pool, projection)
+        fault = self._faults[name]
+        if fault is None and version != projection.version:  # since a moment
+            fault = shape.outdated(projection, version)
+        if fault is not None and (name, fault) not in self._said:
+            self._said.add((name, fault))
+            logger.warning("projection %s stands still: %s", name, fault)
+        return fault is None
+
+    async def _try_again(self, slices: set[int]) -> None:
+        """Makes the rows of orders that were set aside, once for each slice this process takes."""
+        if new := slices - self._tried:
+            for projection in self._projections.values():
+                if await shape.fault(self._pool, projection) is None:
+                    tried = await try_again(self._pool, projection, new)
+                    if tried:
+                        logger.info("projection %s: tried %s orders again that were set aside", projection.name, tried)
+            self._tried |= new
 
     async def _advance(self, group: list[Stand]) -> bool:
         events = await self._pool.fetch(TOUCHED, group[0].position, BATCH)
@@ -223,34 +212,15 @@ async def _wait(wake: asyncio.Event, seconds: float) -> None:
             await wake.wait()
 
 
-def slice_of(bucket: int) -> int:
-    """The slice a bucket is followed in."""
-    return bucket * SLICES // BUCKETS
-
-
 async def begin(pool: Pool, projections: Sequence[Projection]) -> None:
     """Makes the progress rows of projections nobody followed yet."""
     for projection in projections:
-        await pool.execute(BEGIN, projection.name, projection.version, SLICES)
+        name, version, columns = projection.name, projection.version, shape.columns(projection)
+        await pool.execute(BEGIN, name, version, SLICES, columns)
+        await pool.execute(NOTE_COLUMNS, name, version, columns)
 
 
 async def slowest(pool: Pool, projections: Sequence[Projection]) -> int:
     """Up to which position all of these projections have come."""
     position = await pool.fetchval(SLOWEST, [projection.name for projection in projections])
     return int(position or 0)
-
-
-async def status(pool: Pool, projections: Sequence[Projection], head_position: int) -> list[ProjectionStatus]:
-    """How each projection stands, for the log's end at `head_position`."""
-    await begin(pool, projections)
-    found = []
-    for projection in projections:
-        row = await pool.fetchrow(STATUS, projection.name)
-        rows = await pool.fetchval(f"SELECT count(*) FROM okno.{projection.tables[0].name}")  # noqa: S608
-        assert row is not None
-        found.append(ProjectionStatus(
-            name=projection.name, position=row["position"], lag=max(head_position - row["position"], 0), rows=rows,
-            rebuild=Rebuilding(row["done"], row["total"]) if row["total"] else None,
-            failures=row["failures"], outdated=row["version"] != projection.version,
-        ))  # fmt: skip
-    return found

@@ -7,6 +7,7 @@ a row; sums over orders are SQL over the rows.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 from events.order.state import OrderState, fold
@@ -50,6 +51,11 @@ class Made:
     position: int
     rows: Rows
     error: str | None = None
+
+
+def bucket_of(order: str) -> int:
+    """The bucket the log keeps an order in."""
+    return sha256(order.encode()).digest()[0]
 
 
 def belongs(order: str) -> bool:

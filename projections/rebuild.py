@@ -1,35 +1,44 @@
-"""Makes a projection anew beside the live tables, and puts the new ones in their place.
+"""Makes a projection anew beside the live tables, shows what differs, and puts the new ones in their place.
 
-    prepare   tables `NAME_next` and a row a bucket; a rebuild begun before by the same version is taken up again
+    prepare   tables `NAME_next` and a row a bucket; a rebuild begun before by the same code is taken up again
     fill      workers claim buckets (row locks: a dead one's bucket is free at once), fold all orders of one, write its
               rows and its row's position in one transaction
-    finish    one process at a time: catch up with what was appended since, stop the followers by locking their progress
-              rows, catch up once more, swap. Locks are asked for 100 ms, then given back and asked for again.
+    finish    one process at a time: make the indexes, catch up with what was appended since, compare. A check ends
+              here. Else stop the followers by locking their progress rows, catch up once more, swap. Locks are asked
+              for 100 ms, then given back and asked for again.
 
 The generation rises with the swap, so that a follower of the old tables loses its compare-and-set. Any crash before the
-swap's commit leaves the live tables as they are, and the buckets done stay done. Whoever works on a rebuild names its
-generation and version: where another version's rebuild has taken its place, he finds no more buckets and stops.
+swap's commit leaves the live tables as they are, and what was committed beside is gone on with: buckets filled, indexes
+made, events caught up with. What a check found different it keeps, for the rebuild that follows. Whoever works on a
+rebuild names its generation and the fingerprint of its code: where another code's rebuild has taken its place, he finds
+no more buckets and stops.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from multiprocessing import get_context
-from typing import TypeAlias
 
-from events.log import COLUMNS, Log, recorded
-from events.recorded import Recorded
+import msgspec
+
+from projections import shape
+from projections.differences import Found, differences, seen
+from projections.filling import Connect, Report, Work, fill, fill_apart
+from projections.fingerprint import fingerprint
 from projections.follow import begin
-from projections.projection import BUCKETS, Projection, make_all
-from projections.store import BESIDE, Connection, Pool, write
-from projections.swap import FORGET, FORGET_FAILURES, Beside
+from projections.projection import BUCKETS, Projection
+from projections.store import PATIENT, Connection, Pool
+from projections.swap import FORGET, FORGET_FAILURES, Beside, make_tables
 
-Progress: TypeAlias = Callable[[int, int], None]
-Connect: TypeAlias = Callable[[], Awaitable[Pool]]
+# One process prepares or finishes a projection's rebuild; another waits its turn. The lock falls with the connection.
+TURN = "SELECT pg_advisory_lock(hashtext('okno.rebuild'), hashtext($1))"
+TURN_ENDS = "SELECT pg_advisory_unlock(hashtext('okno.rebuild'), hashtext($1))"
 
-# One process prepares or finishes a projection's rebuild; another waits its turn.
-ALONE = "SELECT name FROM okno.projections WHERE name = $1 FOR UPDATE"
+# Whether another process waits for its turn.
+WAITED_FOR = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND classid = hashtext('okno.rebuild')::oid AND objid = hashtext($1)::oid)
+"""
 
 # The live tables' generation, and the version that made them.
 LIVE = """
@@ -37,187 +46,137 @@ SELECT max(p.generation) AS generation, min(n.version) AS version
 FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection WHERE p.projection = $1
 """
 
-# A rebuild under way that may be taken up again.
-RESUMABLE = """
-SELECT count(*) = $4 FROM okno.projection_rebuilds WHERE projection = $1 AND generation = $2 AND version = $3
-"""
+# A rebuild under way, its buckets and up to where each is filled.
+UNDER_WAY = "SELECT generation, code, bucket, position FROM okno.projection_rebuilds WHERE projection = $1"
 
 # All buckets, to do.
 PLAN = """
-INSERT INTO okno.projection_rebuilds (projection, bucket, generation, version)
-SELECT $1, n, $2, $3 FROM generate_series(0, $4::integer - 1) AS n
+INSERT INTO okno.projection_rebuilds (projection, bucket, generation, version, code)
+SELECT $1, n, $2, $3, $4 FROM generate_series(0, $5::integer - 1) AS n
 """
-
-# A bucket to do that nobody works on.
-CLAIM = """
-SELECT bucket FROM okno.projection_rebuilds
-WHERE projection = $1 AND generation = $2 AND version = $3 AND position IS NULL
-ORDER BY bucket LIMIT 1 FOR UPDATE SKIP LOCKED
-"""
-DONE = "UPDATE okno.projection_rebuilds SET position = $3 WHERE projection = $1 AND bucket = $2"
-
-# Where the log ends.
-HEAD = "SELECT position FROM okno.head WHERE log_id = 0"
-
-# Every event of a bucket's orders; marks sent under a document count for the order it was linked to. An order's first
-# version stands for the order.
-BUCKET = f"""
-SELECT e.order_key AS owner, {COLUMNS} FROM okno.events e WHERE e.bucket = $1 AND left(e.order_key, 3) <> '1c/'
-UNION ALL
-SELECT d.order_key, {", ".join("e." + column for column in COLUMNS.split(", "))}
-FROM okno.events o JOIN okno.documents d ON d.order_key = o.order_key
-JOIN okno.events e ON e.order_key = '1c/' || d.document_id
-WHERE o.bucket = $1 AND o.version = 1
-ORDER BY position
-"""  # noqa: S608
-
-# How far a rebuild is.
-COUNT = """
-SELECT count(position) AS done, count(*) AS total FROM okno.projection_rebuilds
-WHERE projection = $1 AND generation = $2 AND version = $3
-"""
-REACHED = """
-SELECT bucket, position FROM okno.projection_rebuilds WHERE projection = $1 AND generation = $2 AND version = $3
-"""
-
-
-TURN_SECONDS = 86_400.0
-"""How long a process waits while another prepares or finishes the same rebuild."""
 
 
 class RebuildReplaced(Exception):
-    """A program of another version began a rebuild of its own meanwhile: the live tables are not of this version."""
+    """A program with other code began a rebuild of its own meanwhile, or has swapped."""
 
 
-def silent(done: int, total: int) -> None:
-    """Shows no progress."""
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a rebuild. `found`: what differed before the swap; None where another process has swapped."""
+
+    found: Found | None
+    swapped: bool
 
 
 async def rebuild(
-    pool: Pool, log: Log, projection: Projection, *, workers: int = 1, progress: Progress = silent,
-    connect: Connect | None = None,
-) -> None:  # fmt: skip
-    """Rebuilds and swaps; may be interrupted anywhere and run again, also by several processes at once.
+    pool: Pool, projection: Projection, *, workers: int = 1, connect: Connect | None = None,
+    report: Report | None = None, only_check: bool = False,
+) -> Outcome:  # fmt: skip
+    """Rebuilds, compares and swaps; may be interrupted anywhere and run again, also by several processes at once.
 
-    `workers` share the buckets: processes where `connect` (picklable; opens a pool) is given, else tasks, which overlap
-    only the waiting for Postgres.
+    `only_check` leaves the live tables alone and keeps what it filled where something differs. `workers` share the
+    buckets: processes where `connect` (picklable; opens a pool) is given, else tasks, which overlap only the waiting
+    for Postgres.
     """
+    report = report or Report()
+    while True:
+        work = await prepare(pool, projection)
+        report.stage("filling")
+        if workers > 1 and connect is not None:
+            await fill_apart(pool, work, report, workers, connect)
+            await fill(pool, work, report)
+        else:
+            await asyncio.gather(*(fill(pool, work, report) for _ in range(workers)))
+        outcome = await finish(pool, work, report, only_check=only_check)
+        if outcome is not None:
+            return outcome
+
+
+async def prepare(pool: Pool, projection: Projection) -> Work:
+    """Makes the tables beside, unless there is a rebuild to take up again; `OtherShape` where rows would not fit."""
     await begin(pool, [projection])
-    generation = await prepare(pool, projection)
-    if workers > 1 and connect is not None:
-        await _fill_apart(pool, projection, generation, workers, connect, progress)
-    await asyncio.gather(*(fill(pool, projection, generation, progress) for _ in range(workers)))
-    await _finish(pool, log, projection, generation)
-
-
-async def prepare(pool: Pool, projection: Projection) -> int:
-    """Makes the tables beside, unless there is a rebuild to take up again; the generation they will be."""
-    async with _alone(pool, projection) as connection:
+    code = fingerprint(projection)
+    async with turn(pool, projection) as connection:
+        await shape.refuse_unfit(connection, projection)
         live = await connection.fetchrow(LIVE, projection.name)
         assert live is not None
-        generation: int = live["generation"] + 1
-        if await connection.fetchval(RESUMABLE, projection.name, generation, projection.version, BUCKETS):
-            return generation
-        await connection.execute(FORGET, projection.name)
-        await connection.execute(FORGET_FAILURES, projection.name, live["generation"])
-        for table in projection.tables:
-            await connection.execute(f"DROP TABLE IF EXISTS okno.{table.name}{BESIDE}")
-            await connection.execute(f"CREATE TABLE okno.{table.name}{BESIDE} (LIKE okno.{table.name} INCLUDING ALL)")
-        await connection.execute(PLAN, projection.name, generation, projection.version, BUCKETS)
-    return generation
+        work = Work(projection, live["generation"] + 1, code)
+        rows = await connection.fetch(UNDER_WAY, projection.name)
+        if {(row["generation"], row["code"]) for row in rows} == {(work.generation, code)} and len(rows) == BUCKETS:
+            return work
+        async with connection.transaction():
+            await connection.execute(FORGET, projection.name)
+            await connection.execute(FORGET_FAILURES, projection.name, live["generation"])
+            await make_tables(connection, projection)
+            await connection.execute(PLAN, projection.name, work.generation, projection.version, code, BUCKETS)
+    return work
 
 
-async def fill(pool: Pool, projection: Projection, generation: int, progress: Progress = silent) -> None:
-    """Works off buckets until none is left to do, whoever does them."""
-    while True:
-        worked = await _one_bucket(pool, projection, generation)
-        if await _told(pool, projection, generation, progress):
-            return
-        if not worked:  # the last ones are being worked on; a worker that dies leaves them to us
-            await asyncio.sleep(0.2)
+async def finish(pool: Pool, work: Work, report: Report, *, only_check: bool = False) -> Outcome | None:
+    """Brings filled tables up to the log, compares, and swaps unless this is a check.
+
+    None where there is nothing to finish: another process ended its check without a difference, say.
+    """
+    projection = work.projection
+    async with turn(pool, projection) as connection:
+        rows = await connection.fetch(UNDER_WAY, projection.name)
+        reached = {row["bucket"]: row["position"] for row in rows if row["code"] == work.code}
+        live = await connection.fetchrow(LIVE, projection.name)
+        assert live is not None
+        if live["generation"] >= work.generation:  # another process has swapped
+            if live["version"] != projection.version:
+                raise RebuildReplaced(f"{projection.name} was rebuilt by a program of another version")
+            return Outcome(None, swapped=True)
+        if rows and not reached:
+            raise RebuildReplaced(f"a rebuild of {projection.name} by other code has begun: leave it to that one")
+        if len(reached) < BUCKETS or None in reached.values():
+            return None
+        beside = Beside(connection, projection, work.generation, reached)
+        await _ready(beside, report)
+        found = await _compare(connection, work, report)
+        if only_check:
+            if not found.values and not await connection.fetchval(WAITED_FOR, projection.name):
+                await beside.drop()  # else it is for who waits
+            return Outcome(found, swapped=False)
+        report.stage("swapping")
+        await beside.catch_up()
+        pause = 0.1
+        while not await beside.swap():
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 2.0)  # those who read queue up behind each attempt
+            await beside.catch_up()
+    return Outcome(found, swapped=True)
 
 
-async def _told(pool: Pool, projection: Projection, generation: int, progress: Progress) -> bool:
-    """Tells how far it is; whether all is done."""
-    row = await pool.fetchrow(COUNT, projection.name, generation, projection.version)
-    assert row is not None
-    progress(row["done"], row["total"])
-    return bool(row["done"] == row["total"])
+async def _ready(beside: Beside, report: Report) -> None:
+    report.stage("indexing")
+    await beside.index()
+    report.stage("catching up")
+    await beside.catch_up()
+    await beside.analyze()
 
 
-async def _one_bucket(pool: Pool, projection: Projection, generation: int) -> bool:
-    async with pool.acquire() as connection, connection.transaction():
-        bucket = await connection.fetchval(CLAIM, projection.name, generation, projection.version)
-        if bucket is None:
-            return False
-        head = await connection.fetchval(HEAD)
-        histories = await bucket_histories(connection, bucket)
-        [made] = await make_all([projection], histories)
-        await write(connection, projection, generation, made, BESIDE)
-        await connection.execute(DONE, projection.name, bucket, head)
-        return True
-
-
-async def bucket_histories(connection: Connection, bucket: int) -> dict[str, list[Recorded]]:
-    """The histories of all orders of a bucket."""
-    histories: defaultdict[str, list[Recorded]] = defaultdict(list)
-    for row in await connection.fetch(BUCKET, bucket):
-        histories[row["owner"]].append(recorded(row))
-    return histories
-
-
-async def _fill_apart(
-    pool: Pool, projection: Projection, generation: int, workers: int, connect: Connect, progress: Progress
-) -> None:
-    """`fill` in processes of their own; what one that died has left undone is the caller's to do."""
-    spawn = get_context("spawn")
-    work = (projection, generation, connect)
-    processes = [spawn.Process(target=_work, args=work, daemon=True) for _ in range(workers)]
-    for process in processes:
-        process.start()
-    try:
-        while any(process.is_alive() for process in processes):
-            await _told(pool, projection, generation, progress)
-            await asyncio.sleep(0.2)
-    finally:
-        for process in processes:
-            process.terminate()  # where we were interrupted; else it has ended
-            process.join()
-
-
-def _work(projection: Projection, generation: int, connect: Connect) -> None:
-    async def work() -> None:
-        pool = await connect()
-        try:
-            await fill(pool, projection, generation)
-        finally:
-            await pool.close()
-
-    asyncio.run(work())
+async def _compare(connection: Connection, work: Work, report: Report) -> Found:
+    """Tells every difference; counts values, and orders, which come one after the other."""
+    report.stage("comparing")
+    orders, values, last = 0, 0, ""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        position = await seen(connection, work.projection)
+        async for one in differences(connection, work.projection, work.generation, position):
+            orders, values, last = orders + (one.order != last), values + 1, one.order
+            report.difference(one)
+    found = Found(position, orders, values)
+    report.compared(found)
+    return found
 
 
 @asynccontextmanager
-async def _alone(pool: Pool, projection: Projection) -> AsyncIterator[Connection]:
-    """A transaction in which no other process prepares or finishes; waits for as long as one does."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = 0")
-        await connection.fetchval(ALONE, projection.name, timeout=TURN_SECONDS)
-        yield connection
-
-
-async def _finish(pool: Pool, log: Log, projection: Projection, generation: int) -> None:
-    async with _alone(pool, projection) as connection:
-        buckets = await connection.fetch(REACHED, projection.name, generation, projection.version)
-        reached = {row["bucket"]: row["position"] for row in buckets}
-        if not reached or None in reached.values():
-            live = await connection.fetchrow(LIVE, projection.name)
-            assert live is not None
-            if live["generation"] < generation or live["version"] != projection.version:
-                raise RebuildReplaced(f"{projection.name} was taken over by a program of another version")
-            return  # another process has swapped
-        beside = Beside(connection, log, projection, generation, reached)
-        await beside.catch_up()
-        await beside.analyze()
-        while not await beside.swap():
-            await asyncio.sleep(0.1)
-            await beside.catch_up()
+async def turn(pool: Pool, projection: Projection) -> AsyncIterator[Connection]:
+    """A connection while no other process prepares or finishes this projection; waits for as long as one does."""
+    async with pool.acquire() as connection:
+        await connection.execute("SET lock_timeout = 0")
+        await connection.fetchval(TURN, projection.name, timeout=PATIENT)
+        try:
+            yield connection
+        finally:
+            if not connection.is_closed():
+                await connection.fetchval(TURN_ENDS, projection.name)

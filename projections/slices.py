@@ -4,7 +4,11 @@ A lease only spares double work. What keeps rows right when two follow the same 
 progress row, so nobody has to stop when a lease is lost.
 """
 
+from projections.projection import BUCKETS
 from projections.store import Pool
+
+SLICES = 8
+"""Parts the orders are followed in, of 32 buckets each. Progress rows are kept by their number: never change it."""
 
 SECONDS = 5.0
 """How long a lease holds; renewed every third of it."""
@@ -47,6 +51,11 @@ RETURNING name
 
 # Gives everything back.
 LEAVE = "DELETE FROM okno.leases WHERE owner = $1 AND (name LIKE 'slice/%' OR name = 'follower/' || $1)"
+
+
+def slice_of(bucket: int) -> int:
+    """The slice a bucket is followed in."""
+    return bucket * SLICES // BUCKETS
 
 
 class Slices:

@@ -1,10 +1,13 @@
 """Replaces the rows of some orders; an order whose rows Postgres does not take is set aside, and the rest goes on."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import asyncpg
 
+from events.log import HISTORIES, recorded
+from events.recorded import Recorded
 from projections.projection import Made, Projection, described
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -24,15 +27,27 @@ TAKE_BACK = "DELETE FROM okno.projection_failures WHERE projection = $1 AND gene
 BESIDE = "_next"
 """What a rebuild's tables are called, behind the live ones' names."""
 
+PATIENT = 86_400.0
+"""Seconds a statement may take that reads or writes a whole table, or waits for another process's turn to end."""
+
+
+async def histories(connection: Connection, orders: Collection[str]) -> dict[str, list[Recorded]]:
+    """Whole histories of orders, in the caller's transaction and on his connection."""
+    found: defaultdict[str, list[Recorded]] = defaultdict(list)
+    for row in await connection.fetch(HISTORIES, list(orders)):
+        found[row["owner"]].append(recorded(row))
+    return found
+
 
 async def write(
-    connection: Connection, projection: Projection, generation: int, made: Mapping[str, Made], suffix: str = ""
-) -> None:
-    """Replaces orders' rows within the caller's transaction."""
+    connection: Connection, projection: Projection, generation: int, made: Mapping[str, Made], suffix: str = "", *,
+    fresh: bool = False,
+) -> None:  # fmt: skip
+    """Replaces orders' rows within the caller's transaction; `fresh`: there are none yet, and no failures."""
     good = {order: one for order, one in made.items() if one.error is None}
     failed = {order: one for order, one in made.items() if one.error is not None}
-    failed |= await _replace(connection, projection, good, suffix)
-    if good:
+    failed |= await _replace(connection, projection, good, suffix, fresh)
+    if good and not fresh:
         await connection.execute(TAKE_BACK, projection.name, generation, [o for o in good if o not in failed])
     if failed:
         positions, errors = [m.position for m in failed.values()], [_text(m.error or "") for m in failed.values()]
@@ -40,12 +55,12 @@ async def write(
 
 
 async def _replace(
-    connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str
+    connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str, fresh: bool
 ) -> dict[str, Made]:
     """Replaces orders' rows, halving them until one that Postgres refuses stands alone; the refused ones."""
     try:
         async with connection.transaction():
-            await _put(connection, projection, made, suffix)
+            await _put(connection, projection, made, suffix, fresh)
     except Exception as error:
         if not _is_about_data(error):
             raise
@@ -57,17 +72,20 @@ async def _replace(
         return {orders[0]: Made(made[orders[0]].position, {}, refused)}
     halves = orders[: len(orders) // 2], orders[len(orders) // 2 :]
     one, other = [
-        await _replace(connection, projection, {order: made[order] for order in half}, suffix) for half in halves
+        await _replace(connection, projection, {order: made[order] for order in half}, suffix, fresh) for half in halves
     ]
     return one | other
 
 
-async def _put(connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str) -> None:
+async def _put(
+    connection: Connection, projection: Projection, made: Mapping[str, Made], suffix: str, fresh: bool
+) -> None:
     if not made:
         return
     for table in projection.tables:
         name = table.name + suffix
-        await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", list(made))  # noqa: S608  # our own names
+        if not fresh:
+            await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", list(made))  # noqa: S608  # our own names
         records = [row for m in made.values() for row in m.rows[table.name]]
         if records:
             await connection.copy_records_to_table(

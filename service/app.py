@@ -5,7 +5,7 @@
     storage ──────────── when Postgres answers: schema, pool; then the loops of this process's roles
 
     intake     consumers of the incoming queues it leases, dead letters into `rejected`
-    react      reactor, deadlines, projections
+    react      reactor, deadlines, projections, retention
     dispatch   a dispatcher a channel, the teller of 1C
     poll       a reader, a poller and a watch over the key a channel
     web        pages, API, hooks
@@ -31,17 +31,21 @@ from service.channels import KeyWatch
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
 from service.http_client import Account, ChannelClient
-from service.hub import Hub, Storage, plan_of
+from service.hub import Hub, Storage
 from service.intake import Intake
 from service.leases import Leases
+from service.lives import Lives
 from service.loops import forever
 from service.onec import topology
 from service.onec.amqp import Consumer, Publisher, dead_letters
 from service.onec.leftovers import Leftovers
 from service.onec.teller import Teller
+from service.plans import plan_of
 from service.poller import Poller
 from service.reactor import Reactor
 from service.reader import Reader
+from service.restored import Watch
+from service.retention import Retention
 from service.sealing import publish_daily
 from service.settings import Settings
 from service.wakeups import Wakeups
@@ -97,6 +101,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
         if "react" in roles:
             loops += _react(hub, storage)
         accounts: dict[str, Account] = {}
+        clients: dict[str, ChannelClient] = {}
         for name, channel in hub.settings.channels.items():
             market = channel.marketplace
             account = accounts.setdefault(market.account, Account(market.rate))
@@ -105,6 +110,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
             if "dispatch" in roles:
                 dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)
                 drains.append(dispatcher)
+                clients[name] = client
                 loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe())))
             if "poll" in roles:
                 poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
@@ -114,6 +120,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
         if "dispatch" in roles:
             teller = Teller(storage.log, storage.work, hub.publisher)
             loops.append(("tell", partial(teller.run, hub.told.subscribe())))
+        loops.append(("lives", Lives(storage.pool, hub.owner, roles, clients).run))
         hub.grown.set()
         hub.told.set()
         try:
@@ -132,7 +139,10 @@ async def _storage(hub: Hub) -> AsyncIterator[Storage]:
         pool = await database.wait_for_pool(url)
         wakeups = Wakeups(url, hub.owner, {"grown": hub.grown, "told": hub.told})
         listening = asyncio.create_task(forever("wakeups", wakeups.run))
+        watch = Watch(pool, settings.data_dir)
+        watching = asyncio.create_task(forever("witness", watch.run))
         try:
+            await watch.begin()  # before anything is read from the log, or sent because of it
             log = Log(pool, body_key(settings.data_dir), hub.grown.set)
             hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
             hub.door.intake = Intake(log, settings)
@@ -140,6 +150,8 @@ async def _storage(hub: Hub) -> AsyncIterator[Storage]:
         finally:
             hub.storage, hub.door.intake = None, None
             listening.cancel()
+            watching.cancel()
+            await asyncio.wait([watching])
             await database.close(pool)
 
 
@@ -177,7 +189,10 @@ def _react(hub: Hub, storage: Storage) -> list[Loop]:
     reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
     follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
     deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
+    days = hub.settings.raw_retention_days
+    aged: list[Loop] = [("retention", Retention(storage.pool, storage.leases, days).run)] if days is not None else []
     return [
+        *aged,
         ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
         ("projections", partial(follower.run, hub.grown.subscribe())),
         ("deadlines", deadlines.run),

@@ -13,13 +13,15 @@ TRIAL_LOOK = timedelta(seconds=1)
 
 
 class Circuit:
-    """`until`: open until then, half open after; None: closed. `reason`: of the last failure."""
+    """`until`: open until then, half open after; None: closed. `reason`: of the last failure; `since`: of the first one
+    in this row."""
 
     def __init__(self) -> None:
         self.failures = 0
         self.openings = 0
         self.until: datetime | None = None
         self.reason: str | None = None
+        self.since: datetime | None = None
         self._trying = False
 
     def held_until(self, now: datetime) -> datetime | None:
@@ -42,12 +44,12 @@ class Circuit:
     def worked(self) -> bool:
         """A call worked; True where that closes the circuit."""
         closes = self.until is not None
-        self.failures, self.openings, self.until, self.reason = 0, 0, None, None
+        self.failures, self.openings, self.until, self.reason, self.since = 0, 0, None, None, None
         return closes
 
     def failed(self, reason: str, now: datetime) -> float | None:
         """A call failed; the seconds of the pause where that opens the circuit (again)."""
-        self.failures, self.reason = self.failures + 1, reason
+        self.failures, self.reason, self.since = self.failures + 1, reason, self.since or now
         if self.until is not None and now < self.until:  # a call begun before it opened: known already
             return None
         if self.failures < backoff.BREAKER_FAILURES:

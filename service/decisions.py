@@ -3,7 +3,8 @@
 nothing waits                         ─▶ Idle
 the channel is in shadow              ─▶ End withheld
 the order is cancelled over there     ─▶ End done for what asked for just that, withdrawn for the rest
-an attempt nobody knows the end of    ─▶ ReadBack, before anything else is sent for this order
+an attempt nobody knows the end of    ─▶ ReadBack, before anything else is sent for this order; one that may never have
+                                         been made, once a needed step before it is done
 the shop cancelled                    ─▶ End withdrawn, all but the cancellation
 1C said a step anew since             ─▶ End withdrawn, the older one
 tried to the end of its time          ─▶ End given_up
@@ -41,9 +42,10 @@ BLOCKED_LOOK = timedelta(minutes=10)
 class Attempt(msgspec.Struct, frozen=True):
     """The last attempt at a command. `open`: nobody knows what became of it, so the order is read first.
 
-    `attempts` 0 and open: an operator brings it back, and the order is read before it is sent. `refusals`: so often the
-    marketplace refused it and a read could not say why. `before`: what was seen just before it; `exchange`: its request
-    and answer.
+    `attempts` 0 and open: an operator brings it back, or the log was restored from a backup, and the order is read
+    before it is sent. `refusals`: so often the marketplace refused it and a read could not say why. `before`: what was
+    seen just before it; `exchange`: its request and answer. `first_at`: when the marketplace was first asked because of
+    it.
     """
 
     attempts: int
@@ -54,6 +56,7 @@ class Attempt(msgspec.Struct, frozen=True):
     reason: str | None = None
     before: Any = None
     exchange: bytes | None = None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def decide(
     if state.market_cancelled is not None:
         return _cancelled_there(state, plan, waiting)
     unknown = next((c for c in waiting if _unknown(c, attempts, now)), None)
-    if unknown is not None:
+    if unknown is not None and not _behind(state, plan, unknown, attempts):
         return _look_back(unknown, attempts.get(unknown.id), now)
     if state.shop_cancelled is not None:
         rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]
@@ -137,6 +140,20 @@ def _cancelled_there(state: OrderState, plan: Plan, waiting: Sequence[Command]) 
 def _unknown(command: Command, attempts: Mapping[str, Attempt], now: datetime) -> bool:
     attempt = attempts.get(command.id)
     return attempt.open if attempt is not None else now - command.since > UNSEEN
+
+
+def _behind(state: OrderState, plan: Plan, command: Command, attempts: Mapping[str, Attempt]) -> bool:
+    """Whether a look at a command of which no attempt is known would come too soon: its turn has not come.
+
+    A needed step before it is known not to be done, and nothing goes before that one.
+    """
+    attempt = attempts.get(command.id)
+    if attempt is not None and attempt.attempts:
+        return False
+    if not command.rounds and any(_blocks(state, plan, earlier, command) for earlier in state.commands.values()):
+        return True
+    before = [plan.steps.get(c.action) for c in state.waiting(plan.channel) if c.position < command.position]
+    return any(step is None or step.needed for step in before)
 
 
 def _look_back(command: Command, attempt: Attempt | None, now: datetime) -> Decision:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from events.log import LogUnavailable
-from projections import follow
 from projections.catalogue import PROJECTIONS
+from projections.status import status as projection_status
 from service import database, http_client, rejected
 from service.database import Pool
 from service.http_client import ChannelClient
@@ -117,12 +117,12 @@ async def _database(pool: Pool) -> AsyncIterator[Finding]:
     limited = await pool.fetchval("SELECT current_user = 'okno_hub'")
     guard = "grants and trigger" if limited else "its trigger only, since the database's owner may not create roles"
     yield Finding(True, "log", f"append-only by {guard}")
-    for status in await follow.status(pool, list(PROJECTIONS.values()), head):
+    for status in await projection_status(pool, list(PROJECTIONS.values()), head):
         says = f"{status.rows} rows, {status.lag} events behind"
-        if status.outdated:
-            yield Finding(False, f"projection {status.name}", f"made by another version: okno rebuild {status.name}")
+        if status.wants is not None:
+            yield Finding(False, f"projection {status.name}", f"it stands still: {status.wants}")
         elif status.failures:
-            says = f"{status.failures} orders are set aside: okno rebuild {status.name} once the cause is mended"
+            says = f"{status.failures} orders are set aside: mended code takes them back at its start"
             yield Finding(False, f"projection {status.name}", says)
         else:
             yield Finding(True, f"projection {status.name}", says)

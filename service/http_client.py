@@ -42,6 +42,9 @@ BURST = 4
 PATIENCE = timedelta(seconds=5)
 """A read waits out a limit that ends so soon, and asks again; reading twice changes nothing."""
 
+LONG_LIMIT = timedelta(seconds=10)
+"""A limit that ends later is an outage to who waits for it."""
+
 READ_TRIES = 4
 CONNECT_SECONDS = 5.0
 LIMITED = (420, 429)
@@ -216,6 +219,14 @@ class ChannelClient:
         if refused and not self._key_refused:
             logger.error("the marketplace refuses the key or a right of it: `okno doctor` says more", channel=name)
         self._key_refused = refused
+
+    def outage(self) -> tuple[datetime, str] | None:
+        """Since when all calls are held back, and why; None: they are not."""
+        for circuit in (self.shut, self.circuit):
+            if circuit.until is not None and circuit.since is not None:
+                return circuit.since, circuit.reason or "no answer"
+        held, now = self.held_until("*"), datetime.now(UTC)
+        return (now, "a limit of the marketplace's") if held is not None and held - now > LONG_LIMIT else None
 
     @property
     def _failing(self) -> bool:

@@ -8,12 +8,11 @@ import secrets
 from dataclasses import dataclass, field
 
 from events.log import Log
-from events.order.reactions import Plan
 from service.database import Pool
 from service.door import Door
 from service.leases import Leases
 from service.onec.amqp import Publisher
-from service.settings import Channel, Settings
+from service.settings import Settings
 from service.signals import Signal
 from service.work import Work
 
@@ -46,9 +45,3 @@ class Hub:
     def takes_messages(self) -> bool:
         """Whether somebody is there to take messages: the broker or Postgres."""
         return self.storage is not None or (self.publisher is not None and self.publisher.up)
-
-
-def plan_of(channel: Channel) -> Plan:
-    """A channel's steps, with the trigger map of its kind and what the configuration changes in it."""
-    market = channel.marketplace
-    return Plan(channel.name, market.steps, {**market.triggers, **channel.triggers})

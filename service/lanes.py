@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -23,6 +23,7 @@ from events.order.reactions import Plan
 from events.order.state import Command, OrderState, fold
 from service import backoff, metrics
 from service import decisions as d
+from service.attempts import Begun
 from service.marketplaces import port
 from service.settings import Channel
 from service.work import Lane, Work
@@ -40,11 +41,12 @@ COMPARE = "compare the order in the marketplace's cabinet with 1C; `okno retry` 
 
 @dataclass(frozen=True)
 class Task:
-    """A claimed lane, what the log says of its order, and the attempts made."""
+    """A claimed lane, what the log says of its order, and the attempts made. `begun`: the one under way."""
 
     lane: Lane
     state: OrderState
     attempts: dict[str, d.Attempt]
+    begun: Begun | None = None
 
     @property
     def order(self) -> str:
@@ -59,6 +61,18 @@ class Task:
         """How many attempts were made before this look."""
         attempt = self.attempts.get(command.id)
         return attempt.attempts if attempt is not None else 0
+
+    def times(self, command: Command) -> Begun | None:
+        """When the first attempt was begun, and the last one; None where there was none."""
+        attempt = self.attempts.get(command.id)
+        if self.begun is not None or attempt is None or attempt.first_at is None:
+            return self.begun
+        return Begun(attempt.first_at, max(attempt.first_at, attempt.attempted_at))
+
+    def trouble(self, command: Command) -> str | None:
+        """What the attempt before this look met with."""
+        attempt = self.attempts.get(command.id)
+        return attempt.reason if attempt is not None else None
 
     def exchange(self, command: Command) -> bytes | None:
         """The request and answer of the last attempt, where its outcome is still open."""
@@ -140,16 +154,20 @@ class Lanes:
         """Commits attempts; returns those that may be sent: their lanes stay ours until the call has settled."""
         clocks = time.monotonic(), time.time()  # a machine that slept shows on the second one only
         kept = await self._work.begin(self.channel.name, [(t.command.id, t.task.order, t.job.before) for t in turns])
-        mine = [turn for turn in turns if turn.task.order in kept]
+        mine = [
+            replace(turn, task=replace(turn.task, begun=kept[turn.task.order]))
+            for turn in turns
+            if turn.task.order in kept
+        ]
         if max(time.monotonic() - clocks[0], time.time() - clocks[1]) < self.spare:
             return mine
         for turn in mine:
             await self.not_sent(turn, datetime.now(UTC), "the lease was nearly over before the call")
         return []
 
-    async def not_sent(self, turn: Turn, until: datetime, reason: str) -> None:
-        """No bytes left: the attempt does not count."""
-        await self._work.undo(turn.command.id, until, reason[:MAX_MESSAGE])
+    async def not_sent(self, turn: Turn, until: datetime, reason: str, *, held: bool = False) -> None:
+        """No bytes left, or (`held`) the marketplace's limit sent them back: the attempt does not count."""
+        await self._work.undo(turn.command.id, until, reason[:MAX_MESSAGE], held=held)
         await self.release(turn.task.lane)
 
     async def put_off(self, turn: Turn, until: datetime, reason: str) -> None:
@@ -187,11 +205,7 @@ class Lanes:
         """Appends outcomes and gives the lane back. Their ids name command and try: the same one is recorded once."""
         events = [
             own_event(
-                task.order, f"command.{outcome.end}", f"{c.id}/{c.rounds}/{outcome.end}",
-                f.CommandOutcome(
-                    command=c.id, attempts=outcome.attempts or task.tried(c), status=outcome.status, code=outcome.code,
-                    message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=_hint(outcome),
-                ),
+                task.order, f"command.{outcome.end}", f"{c.id}/{c.rounds}/{outcome.end}", _fact(task, c, outcome),
                 c.position, body=outcome.exchange or task.exchange(c),
             )
             for c in commands
@@ -212,6 +226,16 @@ class Lanes:
     async def release(self, lane: Lane, due: datetime | None = None, *, idle: bool = False) -> None:
         """Gives a lane back: due again at once, or at `due`; or for good where nothing waits in it."""
         await self._work.release(self.channel.name, lane, due, idle=idle)
+
+
+def _fact(task: Task, command: Command, outcome: Outcome) -> f.CommandOutcome:
+    times, trouble = task.times(command), task.trouble(command)
+    return f.CommandOutcome(
+        command=command.id, attempts=outcome.attempts or task.tried(command), status=outcome.status, code=outcome.code,
+        message=outcome.message[:MAX_MESSAGE] if outcome.message else None, hint=_hint(outcome),
+        tried_at=times.tried_at if times is not None else None, sent_at=times.sent_at if times is not None else None,
+        trouble=trouble[:MAX_MESSAGE] if trouble else None,
+    )  # fmt: skip
 
 
 def _hint(outcome: Outcome) -> str | None:

@@ -19,4 +19,5 @@ WAITING = Gauge("okno_lanes_waiting", "Orders with commands waiting, by target",
 OLDEST = Gauge("okno_oldest_waiting_seconds", "Age of the oldest lane that is due, by target", ("target",))
 LOOP_FAILURES = Counter("okno_loop_failures", "Loops that failed unforeseen and were begun again", ("loop",))
 REJECTED = Gauge("okno_rejected", "Messages nobody understood, waiting for somebody to look")
+RAW_REMOVED = Counter("okno_raw_removed", "Raw messages removed for their age (raw_retention_days)", ("kind",))
 SEAL = Info("okno_head_seal", "The head seal as it was published last, once a day")

@@ -1,7 +1,8 @@
 """The outbox of 1C over HTTP: every message to 1C there ever was, in the log's order, by cursor.
 
 A cursor names the log's epoch and a position. After a restore from a backup the epoch is higher: positions behind the
-restored head mean something else now, so an older cursor is refused with the way on.
+restored head mean something else now, so an older cursor is refused with the way on: back to that head, or where the
+cursor was, if it was not as far.
 """
 
 from typing import Any
@@ -24,7 +25,9 @@ class CursorExpired(Exception):
     """The cursor is of another life of the log; `start` is where to begin anew."""
 
     def __init__(self, start: str) -> None:
-        super().__init__(f"the log was restored from a backup: begin again at {start}, ids are as they were")
+        super().__init__(
+            f"the log was restored from a backup: go on at {start}; messages from before it come under the same ids"
+        )
         self.start = start
 
 
@@ -35,11 +38,11 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
     if after:
         known, _, place = after.partition("-")
         try:
-            life, position = asking.position(known), asking.position(place) or 0
+            life, position = asking.position(known) or 0, asking.position(place) or 0
         except ValueError as error:
             raise ValueError(f"{after[:40]!r} is no cursor: pass `cursor` of the page before as it came") from error
         if life != epoch:
-            raise CursorExpired(f"{epoch}-0")
+            raise CursorExpired(f"{epoch}-{_shared(await log.restores(), life, position)}")
     requests: list[tuple[Recorded, f.CommandRequested]] = []
     while len(requests) < limit:
         batch = await log.requests(position, CHUNK)
@@ -55,14 +58,23 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
     return await _messages(log, requests), f"{epoch}-{position}"
 
 
+def _shared(restores: list[tuple[int, int]], life: int, position: int) -> int:
+    """Up to where the log is what it was when a cursor was there; 0 where that life of it is not known any more."""
+    known = life == 1 or any(epoch == life for _, epoch in restores)
+    since = [after for after, epoch in restores if epoch > life]
+    return min(position, *since) if known and since else 0
+
+
 async def _messages(log: Log, requests: list[tuple[Recorded, f.CommandRequested]]) -> list[dict[str, Any]]:
     histories = await log.histories({event.order for event, _ in requests})
+    restores = await log.restores()
     personal = {order: await log.personal(order) for order in histories}
     messages = []
     for event, wanted in requests:
         history = histories[event.order]
         cause = next(e for e in history if e.position == event.cause)
-        messages.append(outbox.message(event, wanted, cause, fold(event.order, history), personal[event.order]))
+        state = fold(event.order, history)
+        messages.append(outbox.message(event, wanted, cause, state, personal[event.order], restores))
     return messages
 
 

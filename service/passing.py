@@ -45,6 +45,7 @@ def is_read(message: Message) -> bool:
 def notice_message(channel: str, notice: Notice, body: bytes) -> Message:
     """A notification as a message; its repeat is the same message."""
     fact = f.Notified(notice=notice.notice, status=notice.status, hint=notice.hint)
+    body = notice.body if notice.body is not None else body
     return Message(
         type=NOTICE, source=CHANNEL + channel, subject=f"{channel}/{notice.number}", id=notice.key,
         time=notice.at.isoformat() if notice.at else None,

@@ -7,6 +7,8 @@ checkpoint, the same events are looked at again and nothing is wanted.
 
 A command is noted as "never tried" by the reactor that has just requested it, and by nobody else: one that stands in
 the log without a note was perhaps sent, and is read back first. So lost work tables cost reads, never a second send.
+After a restore from a backup the log knows less than was done: what is asked for then is read back too
+(`attempts.EXPECT`).
 """
 
 import asyncio
@@ -75,9 +77,10 @@ class Reactor:
         if not batch:
             metrics.REACTOR_LAG.set(0)
             return False
-        orders = {e.order: None for e in batch if e.order.partition("/")[0] in self._plans}
+        live = [e for e in batch if not f.imported(e)]  # what was imported tells nobody, and makes nothing due
+        orders = {e.order: None for e in live if e.order.partition("/")[0] in self._plans}
         states, requested = await self._react(list(orders), batch[0].position - 1)
-        await self._checkpoint(batch, states, requested)
+        await self._checkpoint(live, batch[-1].position, states, requested)
         metrics.HEAD.set(batch[-1].position)
         return True
 
@@ -132,13 +135,13 @@ class Reactor:
 
     @waits
     async def _checkpoint(
-        self, batch: Sequence[Recorded], states: Mapping[str, OrderState], requested: Sequence[Expected]
+        self, events: Sequence[Recorded], position: int, states: Mapping[str, OrderState], requested: Sequence[Expected]
     ) -> None:
         """Asks for lanes and reads, and notes what is new and how far we are, in one transaction."""
         lanes: dict[tuple[str, str], None] = {}
         reads: list[tuple[str, float, str]] = []
         commands = list(requested)
-        for event in batch:
+        for event in events:
             state = states.get(event.order)
             if state is None:
                 continue
@@ -149,7 +152,7 @@ class Reactor:
             await self._work.ask_in(connection, sorted(lanes | {(c.order, c.target): None for c in commands}))
             await self._work.expect_in(connection, commands)
             await self._work.ask_reads_in(connection, reads)
-            await self._work.advance_in(connection, NAME, batch[-1].position)
+            await self._work.advance_in(connection, NAME, position)
 
     def _lanes(self, event: Recorded, state: OrderState) -> list[tuple[str, str]]:
         """Lanes that have reason to be looked at because of an event."""

@@ -107,9 +107,9 @@ class ReadBack:
         return attempt.refusals if attempt is not None else 0
 
     def _brought_back(self, turn: Turn) -> bool:
-        """Whether nothing was sent since an operator brought the command back."""
+        """Whether nothing was sent since an operator brought the command back; after a restore nobody has looked."""
         attempt = turn.task.attempts.get(turn.command.id)
-        return attempt is not None and attempt.attempts == 0
+        return attempt is not None and attempt.attempts == 0 and turn.command.rounds > 0
 
     def _waited(self, turn: Turn) -> timedelta:
         """How long ago the last attempt was made."""

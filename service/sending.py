@@ -140,7 +140,7 @@ class Sender:
                 case port.Accepted(reason):
                     await self._lanes.later(turn, reason, tried=tried, until=applied, open=True, exchange=exchange)
                 case port.Later(reason, until, limit) if limit:
-                    await self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason)
+                    await self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason, held=True)
                 case port.Later(reason, until):
                     await self._lanes.later(turn, reason, tried=tried, until=until)
                 case port.Unknown(reason):

@@ -15,13 +15,13 @@ import msgspec
 
 from events.order.facts import ONEC_TYPES
 from events.order.stages import PATH
-from service.config import ConfigError, converted, duration, resolved, secret
+from service.config import MAX_DAYS, ConfigError, converted, duration, resolved, secret
 from service.marketplaces import kinds
 from service.marketplaces.port import Marketplace
 
 __all__ = [
-    "Channel", "ChannelKeys", "ConfigError", "Http", "Onec", "OnecSource", "Postgres", "RabbitMQ", "Settings", "load",
-    "parse",
+    "Channel", "ChannelKeys", "ConfigError", "Http", "Onec", "OnecSource", "Postgres", "RabbitMQ", "Settings",
+    "check_triggers", "load", "parse",
 ]  # fmt: skip
 
 CHANNEL_NAME = re.compile(r"[a-z0-9-]+")
@@ -91,7 +91,7 @@ class Channel(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The whole configuration, checked."""
+    """The whole configuration, checked. `raw_retention_days` None: raw messages are kept."""
 
     timezone: ZoneInfo
     data_dir: Path
@@ -100,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True):
     http: Http
     onec: Onec
     channels: dict[str, Channel]
+    raw_retention_days: int | None = None
 
     def zone(self, source: str) -> ZoneInfo:
         """The time zone of a sender's times without one; `source` as CloudEvents name it (`1c/ut11`)."""
@@ -121,6 +122,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     http: Http = Http()
     onec: Onec = Onec()
     channels: dict[str, dict[str, Any]] = {}
+    raw_retention_days: int | None = None
 
 
 def _plain(name: str) -> str:
@@ -158,7 +160,10 @@ def parse(tree: dict[str, Any], base: Path) -> Settings:
     _check_servers(file)
     _check_onec(file.onec)
     channels = {name: _channel(name, table, base, zone) for name, table in tables.items()}
-    return Settings(zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels)
+    return Settings(
+        zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels,
+        file.raw_retention_days,
+    )  # fmt: skip
 
 
 def _zone(name: str, at: str) -> ZoneInfo:
@@ -182,6 +187,8 @@ def _check_servers(file: _File) -> None:
         raise ConfigError(f"http.port: {file.http.port} is not within 0 to 65535")
     if not file.data_dir:
         raise ConfigError("data_dir: must not be empty: name a folder")
+    if file.raw_retention_days is not None and not 1 <= file.raw_retention_days <= MAX_DAYS:
+        raise ConfigError(f"raw_retention_days: {file.raw_retention_days} is not within 1 to {MAX_DAYS} whole days")
 
 
 def _check_onec(onec: Onec) -> None:
@@ -223,7 +230,7 @@ def _channel(name: str, table: Any, base: Path, zone: ZoneInfo) -> Channel:
         marketplace: Marketplace = kind.make(name, model=keys.model, base_url=keys.base_url, options=options)
     except ValueError as error:
         raise ConfigError(f"{at}.{error}") from error
-    _check_triggers(f"{at}.triggers", keys, marketplace)
+    check_triggers(f"{at}.triggers", keys.triggers, keys.kind, marketplace)
     if keys.parallel is not None:
         marketplace.parallel = keys.parallel
     return Channel(
@@ -248,11 +255,12 @@ def _check_channel(at: str, keys: ChannelKeys) -> None:
         raise ConfigError(f"{at}.poll_seconds: {keys.poll_seconds:g} must be more than 0 and at most 86400")
 
 
-def _check_triggers(at: str, keys: ChannelKeys, marketplace: Marketplace) -> None:
-    for trigger, steps in keys.triggers.items():
+def check_triggers(at: str, triggers: dict[str, list[str]], kind: str, marketplace: Marketplace) -> None:
+    """Refuses stages and steps that a channel does not have."""
+    for trigger, steps in triggers.items():
         if trigger not in TRIGGERS and trigger not in marketplace.triggers:
             raise ConfigError(f"{at}.{trigger}: there is no such stage; there are {', '.join(TRIGGERS)}")
         for step in steps:
             if step not in marketplace.steps:
                 known = ", ".join(sorted(marketplace.steps))
-                raise ConfigError(f"{at}.{trigger}: {step!r} is no step of {keys.kind}; there are {known}")
+                raise ConfigError(f"{at}.{trigger}: {step!r} is no step of {kind}; there are {known}")

@@ -3,7 +3,7 @@
 The reasons a message is refused for, the same at every door: those of `cloudevents`, and
 
     no_order, unknown_channel     the subject names no order of ours
-    reserved_type, reserved_source   the hub's or a marketplace's own to say
+    reserved_type, reserved_source   the hub's, a marketplace's or an import's own to say
     bad_data, bad_field, missing_field   its data do not fit its type
 """
 
@@ -62,7 +62,7 @@ def order_key(message: Message, settings: Settings) -> str:
 
 
 def _event(order: str, message: Message, settings: Settings) -> NewEvent:
-    if passing.own(message) or message.source == f.HUB:
+    if passing.own(message) or message.source == f.HUB or message.source.startswith(f.IMPORT):
         raise Unreadable("reserved_source", f"source {message.source!r} is the hub's own: name your base", "/source")
     if marks.reserved(message.type):
         raise Unreadable("reserved_type", f"{message.type} is for the hub and the marketplaces to say", "/type")

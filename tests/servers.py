@@ -15,7 +15,8 @@ import asyncpg
 
 from events.log import Log
 from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
+from projections.follow import Follower, begin
+from projections.slices import SLICES
 from service.database import Pool, close, migrate, open_pool
 from service.embedded import PrivateRabbitMQ, start_rabbitmq
 
@@ -51,10 +52,17 @@ class Databases:
 
     async def create(self) -> str:
         """A new database with the schema; returns its URL."""
-        if not self._made:
+        if self._template not in self._made:
             await self._make_template()
         name = f"okno_test_{uuid.uuid4().hex[:12]}"
         await self._administer(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY file_copy")
+        self._made.append(name)
+        return self._url(name)
+
+    async def empty(self) -> str:
+        """A new database without a schema; returns its URL."""
+        name = f"okno_test_{uuid.uuid4().hex[:12]}"
+        await self._administer(f"CREATE DATABASE {name}")
         self._made.append(name)
         return self._url(name)
 

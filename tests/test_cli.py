@@ -77,6 +77,7 @@ def test_a_token_is_the_last_line(okno: Okno) -> None:
     assert result.exit_code == 0
     assert result.stdout.strip().splitlines()[-1].startswith("okno_")
     assert okno("token", "add", "1c", "--role", "king").exit_code == 2
+    assert okno("token", "add", "import/anna", "--role", "operator").exit_code == 2
 
 
 def test_replay_tells_an_orders_story(okno: Okno, filled: None) -> None:
@@ -87,6 +88,16 @@ def test_replay_tells_an_orders_story(okno: Okno, filled: None) -> None:
         assert part in told.output
     shown = json.loads(okno("replay", ORDER, "--version", "1", "--json").output)
     assert ([e["type"] for e in shown["events"]], shown["state"]["stage"]) == (["order.placed"], "placed")
+
+
+def test_replay_says_who_was_late_and_shows_what_was_received(okno: Okno, filled: None) -> None:
+    """What changed, the verdict, and with --raw the message; --known-at goes with --version."""
+    told = okno("replay", ORDER, "--raw").output
+    for part in ("* stage: placed → shipped", "raw: {}", "shipped (delivery): no deadline is known, refused: NO"):
+        assert part in told, part
+    assert "raw:" not in okno("replay", ORDER).output
+    known = okno("replay", ORDER, "--version", "1", "--known-at", "2100-01-01", "--json")
+    assert [e["type"] for e in json.loads(known.output)["events"]] == ["order.placed"]
 
 
 def test_replay_of_nothing_says_so(okno: Okno) -> None:

@@ -25,7 +25,8 @@ class CommandRequested(Fact, frozen=True, kw_only=True):
 class CommandOutcome(Fact, frozen=True, kw_only=True):
     """What came of a command. `code`, `message`, `hint` are the marketplace's answer or our reason.
 
-    `tried_at`: when the first try began, `sent_at`: the last one; None where nothing was tried.
+    `tried_at`: when the first try began, `sent_at`: the last one; None where nothing was tried. `trouble`: what the try
+    before the last one met with.
     """
 
     command: str
@@ -36,6 +37,7 @@ class CommandOutcome(Fact, frozen=True, kw_only=True):
     hint: str | None = None
     tried_at: datetime | None = None
     sent_at: datetime | None = None
+    trouble: str | None = None
 
 
 class CommandRetried(Fact, frozen=True, kw_only=True):
@@ -59,10 +61,11 @@ class AttentionCleared(Fact, frozen=True, kw_only=True):
 class Erased(Fact, frozen=True, kw_only=True):
     """The order's personal data were destroyed; the counts are of what was, `rejected` of messages nobody understood.
 
-    `reason` stays for ever: it names no person.
+    `reason` stays for ever: it names no person. `categories`: what kinds of data there were, out of a closed list.
     """
 
     reason: str
     bodies: int = 0
     personal: int = 0
     rejected: int = 0
+    categories: tuple[str, ...] = ()

@@ -23,14 +23,15 @@ from events.order.commands import (
     Erased,
 )
 from events.order.values import Deadline, Delivery, Document, Fact, Interval, Line, Receipt
+from events.recorded import Recorded
 
 __all__ = [
-    "FACTS", "HUB", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Arrived", "Assembled", "AttentionCleared",
+    "FACTS", "HUB", "IMPORT", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Arrived", "Assembled", "AttentionCleared",
     "CancellationAccepted", "CancellationDeclined", "CancellationRequested", "Cancelled", "Changed",
     "CommandOutcome", "CommandRequested", "CommandRetried", "Completed", "Confirmed", "Deadline",
     "DeadlineNear", "Delivered", "Delivery", "Document", "Erased", "Fact", "HandedOver", "Interval", "Line", "Notified",
     "Placed", "Receipt", "Registered", "Rescheduled", "Returned", "Seen", "Shipped", "Snapshot", "Status",
-    "from_onec",
+    "from_onec", "imported",
 ]  # fmt: skip
 
 
@@ -256,3 +257,12 @@ def from_onec(source: str) -> bool:
 
 HUB = "okno"
 """The source of the hub's own decisions."""
+
+
+def imported(event: Recorded) -> bool:
+    """Whether `okno import` brought the event: past that counts as had, of which nobody is told anything."""
+    return event.actor.startswith(IMPORT)
+
+
+IMPORT = "import/"
+"""How the actor of imported events begins; who imported them follows."""

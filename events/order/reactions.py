@@ -7,83 +7,130 @@ something else by it (the right code, the missing marks, another reason). The tr
 
 A mark asks for the steps of its own stage and of every stage between it and what was marked before: stages 1C skips are
 walked through. What 1C says before the marketplace showed the order waits until the order and its status are known,
-what it says under a document until `order.registered` links it; then all of it is new at once.
+what it says under a document is no part of the order until `order.registered` links it; then all of it is new at once.
 
 Had is what was requested, and what the marketplace did without us: a step that moves the order where it already is.
 Data for a stage it has passed (a track, marking codes) are still sent when 1C marks them late, but not out of the past
 of an order that is seen for the first time: else the first start would tell a marketplace of its whole archive.
+
+Had is what was imported, too. Nothing follows from an imported event. A later mark asks for what lies above the stages
+imported; one that repeats such a stage only for steps by which it says something else. What was marked live before an
+import showed or linked the order is told with the next event from outside.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from events.codec import command_id, decode
 from events.order import facts as f
-from events.order.stages import ASIDE, PATH, rank
-from events.order.state import OrderState, evolve
+from events.order.plan import ONEC, Plan, Request, Step, always, nothing
+from events.order.stages import ASIDE, PATH, further, rank
+from events.order.state import OrderState, evolve, fold
+from events.order.telling import ARCHIVE, archived, message, message_id, no_news
 from events.recorded import Recorded
 
-ONEC = "1c"
-"""The target of messages to 1C."""
+__all__ = ["ARCHIVE", "ONEC", "Plan", "Reacting", "Request", "Step", "always", "nothing", "requests"]
 
 
-ARCHIVE = timedelta(days=7)
-"""An order that is over when it is first seen, and was placed longer ago, is no news to 1C."""
+def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> list[Request]:
+    """What the events of a history behind position `after` call for and was not requested yet."""
+    reacting = Reacting(order, plan, _requested(history))
+    wanted: list[Request] = []
+    for event, following in zip_longest(history, history[1:]):
+        wanted += reacting.take(event, following, react=event.position > after)
+    return wanted
 
 
-def always(_: OrderState) -> bool:
-    """For every order."""
-    return True
+def _requested(history: Sequence[Recorded]) -> Iterator[str]:
+    """The commands a history asked for; messages to 1C also under the id they have now, where they had an older one."""
+    causes: dict[int | None, Recorded] = {e.position: e for e in history}
+    for event in history:
+        if event.type == "command.requested" and isinstance(fact := decode(event), f.CommandRequested):
+            yield fact.command
+            if fact.target == ONEC and (cause := causes.get(event.cause)) is not None:
+                yield message_id(event.order, fact.action, cause)
 
 
-def nothing(_: OrderState) -> object:
-    """A step that hands on nothing but its stage."""
-    return None
+class Reacting:
+    """One order's history, followed event by event: its state, and what each event calls for.
 
-
-@dataclass(frozen=True)
-class Step:
-    """One thing a marketplace can be told.
-
-    `applies`: whether it makes sense for this order. `moves`: it brings the order to its stage over there, so an order
-    that is already as far counts as told. `needed`: later steps wait for it; a failed one that is not holds nobody up.
-    `announces`: 1C is told when the marketplace took it. `says`: what of 1C's words the step hands on; where a later
-    mark changes that, the step is wanted once more.
+    `asked` holds the commands that are not wanted any more; what is wanted is put there.
     """
 
-    name: str
-    applies: Callable[[OrderState], bool] = always
-    moves: bool = False
-    needed: bool = True
-    announces: bool = True
-    says: Callable[[OrderState], object] = nothing
+    def __init__(self, order: str, plan: Plan, asked: Iterable[str] = ()) -> None:
+        self.state = OrderState(order=order)
+        self.asked = set(asked)
+        self._plan = plan
+        self._taken: list[Recorded] = []
+        self._held: list[Recorded] = []  # said under documents that are not linked yet
+        self._past = _Past()
+        self._everything = self._first = False  # shown or linked, and nobody has reacted to it
+        self._archived: str | None = None  # where an order stood that was over long before it was first seen
+
+    def take(self, event: Recorded, following: Recorded | None = None, *, react: bool = True) -> list[Request]:
+        """Takes the next event; what it calls for, unless it was reacted to before. `following` comes after it."""
+        if event.order != self.state.order:
+            self._held.append(event)
+            return []
+        before = self._known(event) if react else _NOTHING
+        if self._held and event.type == "order.registered":
+            self._link(decode(event))
+        self._taken.append(event)
+        evolve(self.state, event)
+        self._archived = self._archived or archived(event, following)
+        if event.position == self.state.shown:
+            self._everything = self._first = True
+        if f.imported(event):
+            self._past.add(event)
+            return []
+        everything = first = False
+        if event.source != f.HUB:  # the hub's own commands are no news that could release what waits
+            everything, first, self._everything, self._first = self._everything, self._first, False, False
+        if not react:
+            return []
+        return self._wanted(_Moment(self.state, event, self._plan, before, self._past, everything, first))
+
+    def _known(self, event: Recorded) -> "_Before":
+        """What is known before an event; what 1C said only where steps may follow."""
+        state = self.state
+        if not (f.from_onec(event.source) or event.type in _SHOWING or self._everything):
+            return _Before(market_stage=state.market_stage)
+        number = state.document.number if state.document is not None else None
+        said = {name: step.says(state) for name, step in self._plan.steps.items() if step.says is not nothing}
+        return _Before(state.shop_stage, state.market_stage, number, said)
+
+    def _link(self, fact: f.Fact | None) -> None:
+        """Joins what was said under a document that is the order's from now on, each at its own place."""
+        document = fact.document.id if isinstance(fact, f.Registered) else None
+        linked = [e for e in self._held if e.order == f"{ONEC}/{(document or '').casefold()}"]
+        if not linked:
+            return
+        self._held = [e for e in self._held if e not in linked]
+        self._taken = sorted([*self._taken, *linked], key=lambda e: e.position)
+        self.state = fold(self.state.order, self._taken)
+        for event in linked:
+            if f.imported(event):
+                self._past.add(event)
+            else:
+                self._everything = True
+
+    def _wanted(self, now: "_Moment") -> list[Request]:
+        if self._archived is not None and now.state.shop_stage is None and no_news(self._archived, now.cause.type):
+            return []
+        wanted = []
+        for request in _react(now):
+            if request.fact.command not in self.asked:
+                self.asked.add(request.fact.command)
+                wanted.append(request)
+        return wanted
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A channel's steps and which of them each stage triggers; besides stages: `registered`, `rescheduled`,
-    `cancelled`, `cancellation_answered`."""
-
-    channel: str
-    steps: Mapping[str, Step]
-    triggers: Mapping[str, Sequence[str]]
-
-    def at(self, trigger: str) -> list[Step]:
-        """The steps a stage triggers, in order."""
-        return [self.steps[name] for name in self.triggers.get(trigger, ())]
+_SHOWING = ("order.placed", "marketplace.seen")
+"""Facts by which an order and its status become known."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """A command wanted, and the position of the fact it follows from."""
-
-    fact: f.CommandRequested
-    cause: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Before:
     """What was known before a fact; nothing where all is new with it."""
 
@@ -96,173 +143,123 @@ class _Before:
 _NOTHING = _Before()
 
 
-def _before(state: OrderState, plan: Plan) -> _Before:
-    number = state.document.number if state.document is not None else None
-    said = {name: step.says(state) for name, step in plan.steps.items() if step.says is not nothing}
-    return _Before(state.shop_stage, state.market_stage, number, said)
+@dataclass(slots=True)
+class _Past:
+    """What was imported, and therefore had."""
+
+    positions: set[int] = field(default_factory=set)
+    stage: str | None = None
+    number: str | None = None
+    cancelled: bool = False
+
+    def add(self, event: Recorded) -> None:
+        """Counts an imported event."""
+        self.positions.add(event.position)
+        fact = decode(event)
+        if fact is None:
+            return
+        self.stage = further(self.stage, f.ONEC_STAGES.get(event.type))
+        if isinstance(fact, f.Registered | f.Confirmed) and fact.document is not None:
+            self.number = fact.document.number or self.number
+        if event.type == "order.cancelled" and f.from_onec(event.source):
+            self.cancelled = True
 
 
-def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> list[Request]:
-    """What the events of a history behind position `after` call for and was not requested yet."""
-    had = {
-        fact.command
-        for e in history
-        if e.type == "command.requested" and isinstance(fact := decode(e), f.CommandRequested)
-    }
-    wanted: list[Request] = []
-    state = OrderState(order=order)
-    unlinked = False  # something was said under a document, and nobody has reacted to it
-    archived: str | None = None  # where an order stood that was over long before it was first seen
-    for event, following in zip_longest(history, history[1:]):
-        before = _before(state, plan) if event.position > after else _NOTHING
-        evolve(state, event)
-        archived = archived or _archived(event, following)
-        unlinked = unlinked or event.order != order
-        linked = unlinked and event.type == "order.registered" and event.order == order
-        unlinked = unlinked and not linked
-        if event.position <= after:
-            continue
-        if archived is not None and state.shop_stage is None and event.type in _ARCHIVED.get(archived, _NO_NEWS):
-            continue
-        everything = linked or event.position == state.shown
-        for request in _react(state, event, plan, before, everything=everything):
-            if request.fact.command not in had:
-                had.add(request.fact.command)
-                wanted.append(request)
-    return wanted
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A fact at its place, and the state with it. `everything`: all that 1C ever said live is new with it; `first`: the
+    order is seen for the first time."""
+
+    state: OrderState
+    cause: Recorded
+    plan: Plan
+    before: _Before
+    past: _Past
+    everything: bool
+    first: bool
+
+    @property
+    def base(self) -> _Before:
+        """What counts as had before the fact."""
+        if not self.everything:
+            return self.before
+        return _Before(stage=self.past.stage, number=self.past.number, said=self.before.said)
 
 
-_NO_NEWS = ("order.placed", "order.changed", "marketplace.seen")
-_ARCHIVED = {"cancelled": (*_NO_NEWS, "order.cancelled")}
-"""What 1C is not told of an order that was over long ago, by where it stood."""
-
-
-def _archived(event: Recorded, following: Recorded | None) -> str | None:
-    """The stage of an order that is placed when its status, seen in the same read, says that it was over long ago."""
-    if event.type != "order.placed" or following is None or following.type != "marketplace.seen":
-        return None
-    placed, seen = decode(event), decode(following)
-    if not (isinstance(placed, f.Placed) and isinstance(seen, f.Seen)):
-        return None
-    over = seen.stage in ASIDE or rank(seen.stage) >= rank("delivered")
-    return seen.stage if over and event.recorded_at - (placed.placed_at or event.recorded_at) > ARCHIVE else None
-
-
-def _react(state: OrderState, cause: Recorded, plan: Plan, before: _Before, *, everything: bool) -> Iterator[Request]:
-    """What the state after `cause` calls for because of it; `everything`: all that 1C ever said is new with it."""
-    if everything or f.from_onec(cause.source):
-        yield from _steps(state, cause, plan, before, everything=everything)
-    message = _message(state, cause, plan, before)
-    if message is not None:
-        action, stage = message
-        id = command_id(state.order, ONEC, action, cause.position)
+def _react(now: _Moment) -> Iterator[Request]:
+    """What the state after a fact calls for because of it."""
+    state, cause = now.state, now.cause
+    if now.everything or f.from_onec(cause.source):
+        yield from _steps(now)
+    told = message(state, cause, now.plan, now.before.market_stage)
+    if told is not None:
+        action, stage = told
+        id = message_id(state.order, action, cause)
         yield Request(f.CommandRequested(command=id, target=ONEC, action=action, stage=stage), cause.position)
 
 
-def _steps(state: OrderState, cause: Recorded, plan: Plan, before: _Before, *, everything: bool) -> Iterator[Request]:
+def _steps(now: _Moment) -> Iterator[Request]:
+    state, cause, past = now.state, now.cause, now.past
     if not state.placed or state.market_cancelled is not None or state.market_stage in ASIDE:
         return
     if state.shop_cancelled is not None:
-        if everything or cause.type == "order.cancelled":
-            first_said = everything or cause.position == state.shop_cancelled.position
-            position = state.shop_cancelled.position if first_said else cause.position
-            yield from _triggered(state, plan, "cancelled", position, before=before)
+        if (now.everything and not past.cancelled) or cause.type == "order.cancelled":
+            first_said = state.shop_cancelled.position
+            said_now = first_said in past.positions or not (now.everything or cause.position == first_said)
+            position = cause.position if said_now else first_said
+            yield from _triggered(now, "cancelled", position, said=now.before.said, had=past.cancelled)
         return
-    first = cause.position == state.shown
     there = rank(state.market_stage)
     number = state.document.number if state.document is not None else None
-    if number and (everything or number != before.number) and not (first and there >= rank("shipped")):
-        yield from _triggered(state, plan, "registered", cause.position, stage="placed")
-    path = list(_path(state, cause, plan, replace(_NOTHING, said=before.said) if everything else before))
+    if number and number != now.base.number and not (now.first and there >= rank("shipped")):
+        yield from _triggered(now, "registered", cause.position, stage="placed")
+    path = list(_path(now))
     moved: list[Request] = []
-    move = state.move if everything or cause.type == "order.rescheduled" else None
-    if move is not None and not (first and there >= rank("delivered")):
-        moved = list(_triggered(state, plan, "rescheduled", move.position, once=False))
+    move = state.move if now.everything or cause.type == "order.rescheduled" else None
+    if move is not None and move.position not in past.positions and not (now.first and there >= rank("delivered")):
+        moved = list(_triggered(now, "rescheduled", move.position, once=False))
     yield from sorted([*path, *moved], key=lambda request: request.cause)  # as 1C said it: no date after the delivery
-    if state.answer is not None and state.request is not None and (everything or cause.type in _ANSWERS):
-        yield from _triggered(state, plan, "cancellation_answered", state.answer.position, once=False)
+    answer = state.answer if now.everything or cause.type in _ANSWERS else None
+    if answer is not None and state.request is not None and answer.position not in past.positions:
+        yield from _triggered(now, "cancellation_answered", answer.position, once=False)
 
 
 _ANSWERS = ("order.cancellation_accepted", "order.cancellation_declined")
 
 
-def _path(state: OrderState, cause: Recorded, plan: Plan, before: _Before) -> Iterator[Request]:
+def _path(now: _Moment) -> Iterator[Request]:
     """The steps of the stages that are new, and of the one marked now, which may have come with new data."""
-    first, there = cause.position == state.shown, rank(state.market_stage)
+    state, cause, there = now.state, now.cause, rank(now.state.market_stage)
     marked = f.ONEC_STAGES.get(cause.type)
+    new, had = rank(now.base.stage), rank(now.past.stage)
     for stage in PATH[1 : rank(state.shop_stage) + 1]:
-        if rank(stage) <= rank(before.stage) and stage != marked:
+        if rank(stage) <= new and stage != marked:
             continue
         said = [mark.position for other, mark in state.marks.items() if rank(other) >= rank(stage)]
         position = cause.position if stage == marked else min(said)
-        for request in _triggered(state, plan, stage, position, before=before):
-            moves = plan.steps[request.fact.action].moves
-            if not (moves and rank(stage) <= there) and not (first and rank(stage) < there):
+        for request in _triggered(now, stage, position, said=now.before.said, had=rank(stage) <= had):
+            moves = now.plan.steps[request.fact.action].moves
+            if not (moves and rank(stage) <= there) and not (now.first and rank(stage) < there):
                 yield request
 
 
 def _triggered(
-    state: OrderState, plan: Plan, trigger: str, cause: int, *,
-    stage: str | None = None, once: bool = True, before: _Before = _NOTHING,
+    now: _Moment, trigger: str, cause: int, *,
+    stage: str | None = None, once: bool = True, said: Mapping[str, object] | None = None, had: bool = False,
 ) -> Iterator[Request]:  # fmt: skip
-    """The steps a trigger asks for that make sense for this order; once each, as long as they say the same."""
-    for step in plan.at(trigger):
-        if step.applies(state):
-            id = command_id(state.order, plan.channel, step.name, None if once else cause)
-            if id in state.commands and step.name in before.said and step.says(state) != before.said[step.name]:
-                id = command_id(state.order, plan.channel, step.name, cause)
-            fact = f.CommandRequested(command=id, target=plan.channel, action=step.name, stage=stage or trigger)
-            yield Request(fact, cause)
+    """The steps a trigger asks for that make sense for this order; once each, as long as they say what they `said`.
 
-
-def _message(state: OrderState, cause: Recorded, plan: Plan, before: _Before) -> tuple[str, str | None] | None:
-    """The message to 1C a fact calls for, and its stage."""
-    if cause.type == "order.changed":
-        return None if _ending(state) else (cause.type, None)
-    if cause.type in ("order.placed", "order.cancellation_requested"):
-        return cause.type, None
-    if cause.type in ("order.cancelled", "order.returned") and not f.from_onec(cause.source):
-        return None if cause.type == "order.cancelled" and _echo(state) else (cause.type, None)
-    fact = decode(cause)
-    if isinstance(fact, f.DeadlineNear):
-        return "order.deadline", fact.stage
-    if isinstance(fact, f.Seen) and not fact.stale:
-        return _moved_by_marketplace(state, fact, before)
-    if isinstance(fact, f.CommandOutcome):
-        return _told(state, cause, fact, plan)
-    return None
-
-
-def _echo(state: OrderState) -> bool:
-    """Whether a cancellation seen at the marketplace is 1C's own; not where that one was refused, and failed there."""
-    failed = any(c.stage == "cancelled" and c.state in ("refused", "given_up") for c in state.commands.values())
-    return state.shop_cancelled is not None and not failed
-
-
-def _ending(state: OrderState) -> bool:
-    """Whether goods go because 1C cancels the whole order, or said yes to the buyer who does: no news to 1C."""
-    granted = state.answer is not None and state.answer.accepted
-    asked = state.request
-    return _echo(state) or (granted and asked is not None and (asked.lines is None or asked.whole))
-
-
-def _moved_by_marketplace(state: OrderState, fact: f.Seen, before: _Before) -> tuple[str, str | None] | None:
-    """A marketplace that moved an order on by itself changed it; one that follows our own step did not."""
-    ours = max((rank(c.stage) for c in state.commands.values() if c.target != ONEC), default=-1)
-    known = max(ours, rank(state.shop_stage), rank(before.market_stage))
-    if state.placed and rank(fact.stage) >= rank("shipped") and rank(fact.stage) > known:
-        return "order.changed", fact.stage
-    return None
-
-
-def _told(state: OrderState, cause: Recorded, fact: f.CommandOutcome, plan: Plan) -> tuple[str, str | None] | None:
-    """What a marketplace answered; nothing where another answer had been final."""
-    command = state.commands.get(fact.command)
-    if command is None or command.target == ONEC or command.outcome != cause.position:
-        return None
-    step = plan.steps.get(command.action)
-    if cause.type == "command.done" and (step is None or step.announces):
-        return "marketplace.accepted", command.stage
-    if cause.type in ("command.refused", "command.given_up"):
-        return "marketplace.refused", command.stage
-    return None
+    Not `once`: moves and answers, each time. `had`: they were told before, as what was imported says.
+    """
+    state, said = now.state, said or {}
+    for step in now.plan.at(trigger):
+        if not step.applies(state):
+            continue
+        anew = step.name in said and step.says(state) != said[step.name]
+        if had and not anew:
+            continue
+        id = command_id(state.order, now.plan.channel, step.name, None if once else cause)
+        if anew and id in state.commands:
+            id = command_id(state.order, now.plan.channel, step.name, cause)
+        fact = f.CommandRequested(command=id, target=now.plan.channel, action=step.name, stage=stage or trigger)
+        yield Request(fact, cause)

@@ -219,12 +219,14 @@ def _command(state: OrderState, event: Recorded, fact: f.CommandRequested) -> No
 
 def _replaced(state: OrderState, command: Command) -> bool:
     """Whether a failed command was asked for anew with other data: it calls nobody any more, and holds nothing up."""
+    if command.target == "1c" or command.state not in ("refused", "given_up"):
+        return False
     newer = any(
         c.position > command.position
         and (c.target, c.action, c.stage) == (command.target, command.action, command.stage)
         for c in state.commands.values()
     )
-    if command.target == "1c" or command.state not in ("refused", "given_up") or not newer:
+    if not newer:
         return False
     command.state = "withdrawn"
     state.settle("refused", command.id)

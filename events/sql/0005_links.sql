@@ -40,4 +40,22 @@ END $$;
 
 ALTER TABLE okno.seals ALTER COLUMN number SET NOT NULL, ALTER COLUMN root SET NOT NULL;
 CREATE UNIQUE INDEX seals_number ON okno.seals (number);
-CREATE INDEX seals_recorded ON okno.seals USING brin (recorded_at);
+
+-- The last link recorded before a moment, 0 for none: times never fall from link to link, so it is found by halving.
+CREATE FUNCTION okno.link_before(p_moment timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    low bigint := 0;
+    high bigint := (SELECT h.links FROM okno.head h WHERE h.log_id = 0);
+    middle bigint;
+BEGIN
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        IF (SELECT s.recorded_at FROM okno.seals s WHERE s.number = middle) < p_moment THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;

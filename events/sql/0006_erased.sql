@@ -29,25 +29,67 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- Removes raw bodies up to a position, a limited number at a time, and messages resubmitted before a moment.
-CREATE FUNCTION okno.drop_raw(p_upto bigint, p_before timestamptz, p_limit integer)
-RETURNS TABLE (bodies bigint, rejected bigint)
+-- Takes the lock that whoever writes to the log takes first, and says where the log ends: until the transaction is over
+-- nobody else appends, erases or drops, so that what is counted now is what is destroyed.
+CREATE FUNCTION okno.lock_head() RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.position FROM okno.head h WHERE h.log_id = 0 FOR UPDATE
+$$;
+
+-- An order erased before 1C registered it: what came under the document's own key goes as soon as the link is known.
+CREATE FUNCTION okno.erase_linked() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO okno.erased (order_key, position)
+    SELECT '1c/' || new.document_id, x.position FROM okno.erased x WHERE x.order_key = new.order_key
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        DELETE FROM okno.bodies b WHERE b.order_key = '1c/' || new.document_id;
+        DELETE FROM okno.personal p WHERE p.order_key = '1c/' || new.document_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER erased AFTER INSERT ON okno.documents FOR EACH ROW EXECUTE FUNCTION okno.erase_linked();
+
+-- Removes raw bodies behind one position and up to another, the oldest first and a limited number at a time, so that
+-- appends need not wait long; `reached` is where to go on, p_upto at the end.
+CREATE FUNCTION okno.drop_raw(p_after bigint, p_upto bigint, p_limit integer)
+RETURNS TABLE (bodies bigint, reached bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM FROM okno.head h WHERE h.log_id = 0 FOR UPDATE;
-    DELETE FROM okno.bodies b WHERE b.position IN (
-        SELECT o.position FROM okno.bodies o WHERE o.position <= p_upto ORDER BY o.position LIMIT p_limit);
-    GET DIAGNOSTICS bodies = ROW_COUNT;
-    DELETE FROM okno.rejected r WHERE r.resubmitted_at < p_before AND r.received_at < p_before;
-    GET DIAGNOSTICS rejected = ROW_COUNT;
+    SELECT count(*), max(o.position) INTO bodies, reached FROM (
+        SELECT b.position FROM okno.bodies b WHERE b.position > p_after AND b.position <= p_upto
+        ORDER BY b.position LIMIT p_limit) o;
+    IF bodies < p_limit THEN
+        reached := p_upto;
+    END IF;
+    IF bodies > 0 THEN
+        DELETE FROM okno.bodies b WHERE b.position > p_after AND b.position <= reached;
+    END IF;
     RETURN NEXT;
 END $$;
 
-REVOKE ALL ON FUNCTION okno.erase, okno.drop_raw FROM PUBLIC;
+-- Removes messages that were rejected and taken in on another try before a moment, a limited number at a time. What was
+-- erased is empty, and stays as a trace.
+CREATE FUNCTION okno.drop_resubmitted(p_before timestamptz, p_limit integer) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    PERFORM FROM okno.head h WHERE h.log_id = 0 FOR UPDATE;
+    DELETE FROM okno.rejected r WHERE r.id IN (
+        SELECT o.id FROM okno.rejected o
+        WHERE o.received_at < p_before AND o.resubmitted_at < p_before AND o.reason <> 'erased' LIMIT p_limit);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$;
+
+REVOKE ALL ON FUNCTION okno.lock_head, okno.erase, okno.erase_linked, okno.drop_raw, okno.drop_resubmitted FROM PUBLIC;
 DO $$
 BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'okno_hub') THEN
         GRANT SELECT ON okno.erased TO okno_hub;
-        GRANT EXECUTE ON FUNCTION okno.erase, okno.drop_raw TO okno_hub;
+        GRANT EXECUTE ON FUNCTION okno.lock_head, okno.erase, okno.drop_raw, okno.drop_resubmitted TO okno_hub;
     END IF;
 END $$;

@@ -1,4 +1,4 @@
-"""Commands that change something: send, retry, token, migrate."""
+"""Commands that change something: send, retry, token, migrate, restored."""
 
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -55,8 +55,11 @@ def token() -> None:
 @configured
 async def add(settings: "Settings", name: str, role: str) -> None:
     """Prints a new token as its last line; only its hash is kept. A name's earlier token ends."""
+    from events.order.facts import IMPORT
     from service import tokens
 
+    if name.startswith(IMPORT):  # the name stands as actor, and what an import brought is told to nobody
+        raise click.UsageError(f"a name may not begin with {IMPORT}: take another")
     async with opened(settings) as (pool, _):
         made = await tokens.add(pool, name, role)
     click.echo(f"token {name} with the role {role}; it is shown this once:", err=True)
@@ -76,3 +79,24 @@ async def migrate(settings: "Settings") -> None:
         finally:
             await connection.close()
     click.echo("\n".join(applied) if applied else "up to date")
+
+
+@main.command()
+@configured
+async def restored(settings: "Settings") -> None:
+    """Says that the database was restored from a backup, before a hub starts on it; see service/BACKUP.md.
+
+    What is to be told is read back first, since the log may be behind what was told, and 1C's cursors get the way on.
+    """
+    from service.restored import Watch
+
+    async with opened(settings) as (pool, log):
+        said = await Watch(pool, settings.data_dir).say()
+        head = await log.head()
+    if said is None:
+        raise Wrong("a hub works on this database: stop it, wait ten seconds, then say it again")
+    epoch, doubt = said
+    click.echo(
+        f"restored at position {head.position}, epoch {epoch} from here on: for {doubt.days} days each command is read "
+        "back before it is sent"
+    )

@@ -93,7 +93,8 @@ class Notice:
     """What a notification says, as the log keeps it: `notice` is the marketplace's own type name.
 
     `at` is the event's own time; `hint` is handed back in `Wanted.hints` when the order is read. `key` tells this
-    notification from any other one, equal for a repeat of the same one.
+    notification from any other one, equal for a repeat of the same one. `body`: this order's part of a callback that
+    tells of several, so that what is kept of one order names no other one's buyer.
     """
 
     number: str
@@ -102,6 +103,7 @@ class Notice:
     at: datetime | None = None
     status: str | None = None
     hint: str | None = None
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)

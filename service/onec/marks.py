@@ -8,6 +8,7 @@ personal data; the fact holds its own fields only.
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,8 +53,7 @@ def understood(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, An
     """The fact in a message of 1C's and what goes to the side table; `Unreadable` names the field and what is wrong."""
     if not isinstance(data, dict):
         raise Unreadable("bad_data", "data is not an object", "/data")
-    shape = FACTS[type]
-    names = {field.encode_name for field in msgspec.structs.fields(shape)} - NOT_ONECS.get(type, set())
+    shape, names = FACTS[type], _names(type)
     cleaned = {
         key: value
         for key, item in data.items()
@@ -75,10 +75,21 @@ def understood(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, An
     try:
         return msgspec.convert(known, shape, strict=False), {**personal, **({"extra": extra} if extra else {})}
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at ")
-        path = path.strip("`").removeprefix("$")
-        pointer = "/data" + path.replace(".", "/").replace("[", "/").replace("]", "")
-        raise Unreadable("bad_field", f"{what} at data{path}", pointer) from error
+        raise misfit(error) from error
+
+
+def misfit(error: msgspec.ValidationError) -> Unreadable:
+    """Which field of the data does not fit its type."""
+    what, _, path = str(error).partition(" - at ")
+    path = path.strip("`").removeprefix("$")
+    pointer = "/data" + path.replace(".", "/").replace("[", "/").replace("]", "")
+    return Unreadable("bad_field", f"{what} at data{path}", pointer)
+
+
+@cache
+def _names(type: str) -> frozenset[str]:
+    """The fields of a type that are 1C's to fill; to ask a shape for them takes longer than all else."""
+    return frozenset(field.encode_name for field in msgspec.structs.fields(FACTS[type])) - NOT_ONECS.get(type, set())
 
 
 def from_status(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, Any]]:

@@ -4,7 +4,7 @@ Every message is a `command.requested` with target `1c`; its id, for ever, is th
 behind it, with the personal data that came with that fact for as long as they were not erased.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,20 @@ from events.order import facts as f
 from events.order.state import Command, OrderState
 from events.recorded import Recorded
 
+BEYOND = 1_000_000
+"""So much higher are versions after each restore: 1C may have seen later ones than the restored log knows."""
+
+
+def version(request: Recorded, restores: Sequence[tuple[int, int]]) -> int:
+    """What grows from message to message of an order; `restores` as of `Log.restores`."""
+    epoch = max((epoch for after, epoch in restores if request.position > after), default=1)
+    return request.version + (epoch - 1) * BEYOND
+
 
 def message(
-    request: Recorded, wanted: f.CommandRequested, cause: Recorded, state: OrderState, personal: Mapping[int, Any]
-) -> dict[str, Any]:
+    request: Recorded, wanted: f.CommandRequested, cause: Recorded, state: OrderState, personal: Mapping[int, Any],
+    restores: Sequence[tuple[int, int]] = (),
+) -> dict[str, Any]:  # fmt: skip
     """The CloudEvent for a request; `state` is the order's as of the request."""
     return {
         "specversion": "1.0",
@@ -28,7 +38,7 @@ def message(
         "subject": request.order,
         "time": iso(cause.occurred_at),
         "datacontenttype": "application/json",
-        "version": request.version,
+        "version": version(request, restores),
         "data": _data(wanted, cause, state, personal.get(cause.position) or {}),
     }
 

@@ -19,6 +19,7 @@ from events.order.reactions import ONEC
 from events.order.state import Command, OrderState, fold
 from events.recorded import NewEvent, Recorded
 from service import backoff, metrics
+from service.attempts import Begun
 from service.onec import outbox
 from service.onec.amqp import BrokerUnavailable, Publisher
 from service.onec.topology import OUT
@@ -96,27 +97,33 @@ class Teller:
         by_position = {event.position: event for event in history}
         waiting = state.waiting(ONEC)
         personal = await self._log.personal(order) if waiting and self._publisher is not None else {}
+        restores = await self._log.restores() if waiting and self._publisher is not None else []
         for command in waiting:
             tries = attempts.get(command.id, 0) + 1
+            begun: Begun | None = None
             if self._publisher is not None:
-                body = _body(command, state, by_position, personal)
-                if order not in await self._work.begin(ONEC, [(command.id, order, None)]):
+                told = _message(command, state, by_position, personal, restores)
+                begun = (await self._work.begin(ONEC, [(command.id, order, None)])).get(order)
+                if begun is None:
                     return _pause(tries)  # somebody else tells this order by now
                 try:
-                    await self._publish(state.channel, command, body, tries)
+                    await self._publish(state.channel, command, told, tries)
                 except BrokerUnavailable as error:
                     logger.info("message to 1C not confirmed", order=order, type=command.action, error=str(error))
                     return _pause(tries)
-            fact = f.CommandOutcome(command=command.id, attempts=tries)
+            fact = f.CommandOutcome(
+                command=command.id, attempts=tries, tried_at=begun.tried_at if begun is not None else None,
+                sent_at=begun.sent_at if begun is not None else None,
+            )  # fmt: skip
             id = f"{command.id}/{command.rounds}/done"
             done.append(own_event(order, "command.done", id, fact, command.position))
         return None
 
-    async def _publish(self, channel: str, command: Command, body: bytes, attempt: int) -> None:
+    async def _publish(self, channel: str, command: Command, told: dict[str, Any], attempt: int) -> None:
         assert self._publisher is not None
         await self._publisher.publish(
-            OUT, f"{channel}.{command.action}", body, id=command.id, type=command.action,
-            headers={"version": command.version, "attempt": attempt}, timeout=TIMEOUT,
+            OUT, f"{channel}.{command.action}", encode(told), id=command.id, type=command.action,
+            headers={"version": told["version"], "attempt": attempt}, timeout=TIMEOUT,
         )  # fmt: skip
 
 
@@ -124,9 +131,10 @@ def _pause(tries: int) -> timedelta:
     return timedelta(seconds=backoff.delay(min(tries, 4), 0.5))
 
 
-def _body(
-    command: Command, state: OrderState, by_position: Mapping[int, Recorded], personal: Mapping[int, Any]
-) -> bytes:
+def _message(
+    command: Command, state: OrderState, by_position: Mapping[int, Recorded], personal: Mapping[int, Any],
+    restores: Sequence[tuple[int, int]],
+) -> dict[str, Any]:  # fmt: skip
     request, cause = by_position[command.position], by_position[command.cause]
     wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
-    return encode(outbox.message(request, wanted, cause, state, personal))
+    return outbox.message(request, wanted, cause, state, personal, restores)

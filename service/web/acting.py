@@ -2,11 +2,14 @@
 
 import asyncio
 
+import msgspec
 import structlog
 from aiohttp import web
 
 from projections.catalogue import PROJECTIONS
-from projections.rebuild import rebuild
+from projections.differences import Found
+from projections.filling import Report
+from projections.rebuild import Outcome, rebuild
 from service import labels, operators, rejected
 from service.marketplaces.port import CallFailed, Refused
 from service.operators import NoSuchCommand, NothingToDo
@@ -20,7 +23,7 @@ logger = structlog.get_logger()
 PRINTED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """A label is a marketplace's own page: it is shown, and runs nothing."""
 
-REBUILDS = web.AppKey("rebuilds", dict[str, "asyncio.Task[None]"])
+REBUILDS = web.AppKey("rebuilds", dict[str, "asyncio.Task[Outcome]"])
 
 
 async def retry(request: web.Request) -> web.StreamResponse:
@@ -83,13 +86,24 @@ async def rebuild_projection(request: web.Request) -> web.StreamResponse:
     if projection is None:
         raise web.HTTPNotFound(text=f"no projection {name}: there are {', '.join(PROJECTIONS)}")
     if name not in running:
-        task = asyncio.create_task(rebuild(place.pool, place.log, projection))
+        task = asyncio.create_task(rebuild(place.pool, projection, report=_Logged(name)))
         running[name] = task
         task.add_done_callback(lambda done: _ended(running, name, done))
     return json(Done(f"{name} is being rebuilt"), 202)
 
 
-def _ended(running: dict[str, "asyncio.Task[None]"], name: str, task: "asyncio.Task[None]") -> None:
+class _Logged(Report):
+    """Says in the log what a rebuild nobody watches will change."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def compared(self, found: Found) -> None:
+        """Before the swap."""
+        logger.info("rebuild compared", projection=self._name, **msgspec.structs.asdict(found))
+
+
+def _ended(running: dict[str, "asyncio.Task[Outcome]"], name: str, task: "asyncio.Task[Outcome]") -> None:
     running.pop(name, None)
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("rebuild failed; begin it again, what is done is kept", projection=name, error=repr(error))

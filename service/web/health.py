@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from events.log import LogUnavailable, is_transient
 from projections import follow
 from projections.catalogue import PROJECTIONS
+from projections.status import status as projection_status
 from service import metrics, rejected
 from service.hub import Storage
 from service.web.keys import HUB, storage
@@ -48,7 +49,7 @@ async def numbers(request: web.Request) -> web.StreamResponse:
     head = await place.log.head()
     metrics.HEAD.set(head.position)
     metrics.REACTOR_LAG.set(head.position - (await place.work.progress("reactor"))[0])
-    for status in await follow.status(place.pool, list(PROJECTIONS.values()), head.position):
+    for status in await projection_status(place.pool, list(PROJECTIONS.values()), head.position):
         metrics.PROJECTION_LAG.labels(status.name).set(status.lag)
     metrics.REJECTED.set(await rejected.count(place.pool))
     for target, lanes, oldest in await place.work.waiting():

@@ -72,7 +72,8 @@ def _operation(route: "Route", returns: Any, body: Any, problem: Any) -> dict[st
     if parameters:
         operation["parameters"] = parameters
     if body is not None:
-        operation["requestBody"] = {"required": True, "content": {media: {"schema": body} for media in MEDIA}}
+        media = MEDIA if route.body is CLOUDEVENTS else MEDIA[-1:]
+        operation["requestBody"] = {"required": True, "content": {one: {"schema": body} for one in media}}
     if route.roles is None:
         operation["security"] = []
     else:

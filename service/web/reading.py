@@ -9,15 +9,15 @@ import msgspec
 from aiohttp import web
 
 from events.order.stages import STAGES
-from projections import follow
 from projections.asking import position
 from projections.catalogue import PROJECTIONS
 from projections.commands import queries as commands
 from projections.orders import queries as orders
+from projections.status import status
 from service import audit, channels, operators, outbox, rejected
 from service.hub import Hub
 from service.people import with_people
-from service.web.keys import HUB, storage
+from service.web.keys import HUB, IDENTITY, storage
 from service.web.problems import problem
 from service.web.schemas import History, OutboxPage, Page, json
 
@@ -50,17 +50,26 @@ async def one_order(request: web.Request) -> web.StreamResponse:
 
 
 async def history(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/orders/CHANNEL/NUMBER/history[?at=][&known_at=]`."""
-    place, key = storage(request), order_key(request)
-    at, known_at = _moment(request.query, "at"), _moment(request.query, "known_at")
-    found = await audit.replay(place.log, key, at=at, known_at=known_at)
-    if not found.events and not (at or known_at):
+    """`GET /v1/orders/CHANNEL/NUMBER/history[?at=][&known_at=][&version=][&raw=1]`."""
+    place, key, query = storage(request), order_key(request), request.query
+    at, known_at, version = moment(query, "at"), moment(query, "known_at"), None
+    with _Faulty():
+        if query.get("version"):
+            version = _whole(query, "version")
+        if at is not None and version is not None:
+            raise ValueError("at and version exclude each other; each goes with known_at")
+    raw = query.get("raw", "") not in ("", "0")
+    if raw and not request[IDENTITY].may("auditor"):
+        raise web.HTTPForbidden(text="raw messages are for the roles auditor and admin")
+    found = await audit.replay(place.log, key, at=at, known_at=known_at, version=version, raw=raw, pool=place.pool)
+    past = at is not None or known_at is not None or version is not None
+    if not found.events and not past:
         raise web.HTTPNotFound(text=f"no order {key}: nobody ever spoke of it")
     state: Any = msgspec.UNSET
-    if at or known_at:
+    if past:
         kinds = kinds_of(request.app[HUB])
         state = orders.present(found.state, kinds) if found.state is not None else None
-    return json(History(found.events, None, state))
+    return json(History(found.events, None, state, found.marks, found.erased, found.order))
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -113,7 +122,7 @@ async def projections(request: web.Request) -> web.StreamResponse:
     """`GET /v1/projections`."""
     place = storage(request)
     head = await place.log.head()
-    return json(Page(await follow.status(place.pool, list(PROJECTIONS.values()), head.position), None))
+    return json(Page(await status(place.pool, list(PROJECTIONS.values()), head.position), None))
 
 
 def order_key(request: web.Request) -> str:
@@ -138,10 +147,14 @@ class _Faulty:
 
 
 def _limit(query: Mapping[str, str], usual: int, most: int) -> int:
-    text = query.get("limit") or str(usual)
+    return min(_whole(query, "limit"), most) if query.get("limit") else usual
+
+
+def _whole(query: Mapping[str, str], name: str) -> int:
+    text = query[name]
     if re.fullmatch(r"0*[1-9][0-9]{0,18}", text) is None:
-        raise ValueError(f"limit is {text[:40]!r}, it must be a whole number, 1 or more")
-    return min(int(text), most)
+        raise ValueError(f"{name} is {text[:40]!r}, it must be a whole number, 1 or more")
+    return int(text)
 
 
 def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
@@ -152,7 +165,8 @@ def _one_of(query: Mapping[str, str], name: str, known: Sequence[str]) -> str | 
     return value
 
 
-def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+def moment(query: Mapping[str, str], name: str) -> datetime | None:
+    """The time a query names; None where it names none."""
     text = query.get(name)
     if not text:
         return None

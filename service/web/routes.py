@@ -7,12 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from projections.commands.queries import CommandRow
-from projections.follow import ProjectionStatus
 from projections.orders.project import OrderRow
+from projections.status import ProjectionStatus
 from service.audit import EventJson
 from service.channels import ChannelRow
+from service.erasing import Act
 from service.rejected import RejectedRow
-from service.web import acting, health, incoming, openapi, reading, schemas
+from service.web import acting, erasing, exporting, health, incoming, openapi, proving, reading, schemas
 from service.web.schemas import Page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,11 +51,20 @@ ROUTES: Final = (
                  "q": "part of a number, a document's number or an article", **PAGED}),
     Route("GET", "/v1/orders/{channel}/{number}", reading.one_order, READERS, OrderRow),
     Route("GET", "/v1/orders/{channel}/{number}/history", reading.history, READERS, schemas.History,
-          query={"at": "by when things occurred", "known_at": "by when they were recorded"}),
+          query={"at": "by when things occurred", "known_at": "by when they were recorded",
+                 "version": "up to that one", "raw": "1: with the bodies, for auditors"}),
+    Route("GET", "/v1/orders/{channel}/{number}/proof", proving.proof, READERS, bytes, media="application/x-ndjson"),
     Route("GET", "/v1/orders/{channel}/{number}/label", acting.label, ("onec", "operator"), bytes,
           media="application/pdf"),
     Route("POST", "/v1/orders/{channel}/{number}/attention/{code}/clear", acting.clear_attention, ("operator",),
           schemas.Done, 202),
+    Route("POST", "/v1/orders/{channel}/{number}/erase", erasing.erase, ("admin",), Act, body=erasing.Wish),
+    Route("GET", "/v1/export/{what}", exporting.export, READERS, EventJson, media="application/x-ndjson",
+          query={"format": "jsonl (if nothing is said), csv or parquet", "order": "an order's key",
+                 "channel": "a channel", "since": "events recorded, orders placed at this time or later",
+                 "until": "events recorded, orders placed before this time",
+                 "personal": "1: with names, phones and addresses", "bom": "1: CSV with Excel's mark of UTF-8"}),
+    Route("GET", "/v1/seal", proving.seal, READERS, schemas.HeadSeal),
     Route("GET", "/v1/channels", reading.channel_list, READERS, Page[ChannelRow]),
     Route("GET", "/v1/outbox", reading.outbox_page, ("onec", "auditor", "operator"), schemas.OutboxPage,
           query={"after": "the `cursor` of the page before", "limit": "how many at most"}),

@@ -1,12 +1,13 @@
 """The shapes of answers that are not somebody else's, and how they are written."""
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from projections.orders.project import OrderRow
-from service.audit import HistoryEvent
+from service.audit import Erasure, HistoryEvent, Mark
 
 T = TypeVar("T")
 
@@ -33,11 +34,15 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """An order's events in order; with `at` or `known_at`, its state then."""
+    """An order's events in order; with `at`, `known_at` or `version` its state then. `marks`: what was to be told to
+    the marketplace, and who was late with it. `erased`: when personal data and raw messages were destroyed."""
 
     items: list[HistoryEvent]
     next: str | None
     state: OrderRow | msgspec.UnsetType | None = msgspec.UNSET
+    marks: list[Mark] = []
+    erased: Erasure | None = None
+    order: str = ""
 
 
 class OutboxPage(msgspec.Struct, frozen=True):
@@ -45,6 +50,16 @@ class OutboxPage(msgspec.Struct, frozen=True):
 
     items: list[dict[str, Any]]
     cursor: str
+
+
+class HeadSeal(msgspec.Struct, frozen=True):
+    """The seal that stands for all of the log up to a position; `links`: how many seals there are."""
+
+    position: int
+    seal: str
+    links: int
+    epoch: int
+    recorded_at: datetime
 
 
 class Health(msgspec.Struct, frozen=True):

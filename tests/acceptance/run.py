@@ -250,13 +250,16 @@ async def _read_once(run: Run) -> checks.Findings:
 
 
 async def _commands(run: Run) -> None:
-    """verify, rebuild --check, replay and events from the command line, then SIGTERM."""
+    """verify, rebuild --check, replay, events and whatif from the command line, then SIGTERM."""
     hub = run.hubs[0]
     some_order = next(iter(run.onec.lives))
     for args in (["verify"], ["rebuild", "--all", "--check"], ["replay", some_order], ["replay", some_order, "--json"],
                  ["events", "--json"], ["commands"], ["doctor"]):  # fmt: skip
         exit_code, text = await hub.cli(*args)
         run.report.add(f"okno {' '.join(args)} exits 0", [f"exit {exit_code}: {text[-300:]}"] if exit_code else [])
+    exit_code, text = await hub.cli("whatif", "--json")
+    differing = [line for line in text.splitlines() if '"what":"summary"' not in line]
+    run.report.add("okno whatif finds no difference to what the hub itself told", differing if text else ["no answer"])
     slow = []
     for one in run.hubs:
         took, code = await one.terminate()

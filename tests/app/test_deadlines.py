@@ -35,16 +35,18 @@ class Watch:
         """The watcher of a process that has just started."""
         return Deadlines(self.log, self.pool, self.channels, Leases(self.pool, "test"))
 
-    async def due(self, due: datetime, stage: str = "shipped") -> None:
+    async def due(self, due: datetime, stage: str = "shipped", *, actor: str | None = None) -> None:
         """An order placed with this deadline."""
         fact = f.Placed(number="1", deadlines=(f.Deadline(stage, due),))
-        await self.say("order.placed", fact, "channel/ym-msk")
+        await self.say("order.placed", fact, "channel/ym-msk", actor)
 
-    async def say(self, type: str, fact: f.Fact, source: str = "1c/ut11") -> None:
+    async def say(self, type: str, fact: f.Fact, source: str = "1c/ut11", actor: str | None = None) -> None:
         """A fact, and the rows that follow."""
         digest = f"{type}{fact}".encode()
         await self.log.append([
-            NewEvent(order=ORDER, type=type, source=source, id=type, digest=digest, data=encode(fact), actor=source)
+            NewEvent(
+                order=ORDER, type=type, source=source, id=type, digest=digest, data=encode(fact), actor=actor or source
+            )
         ])  # fmt: skip
         await project(self.pool, self.log)
 
@@ -97,3 +99,18 @@ async def test_long_past_deadlines_are_no_news(watch: Watch) -> None:
     """Orders found late do not flood 1C."""
     await watch.due(NOW - timedelta(days=2))
     assert await watch.deadlines.look(NOW) == 0
+
+
+async def test_what_was_imported_when_it_was_near_is_no_news(watch: Watch) -> None:
+    """An import floods nobody with deadlines; one it brought that lies ahead is said when it comes near."""
+    now = datetime.now(UTC)
+    await watch.due(now + timedelta(minutes=30), actor=f"{f.IMPORT}anna")
+    assert await watch.deadlines.look(now) == 0
+    assert await watch.another().look(now + timedelta(hours=1)) == 0
+    moved = f.Changed(deadlines=(f.Deadline("shipped", now + timedelta(minutes=40)),))
+    await watch.say("order.changed", moved, "channel/ym-msk")
+    assert await watch.deadlines.look(now) == 1
+    later = f.Changed(deadlines=(f.Deadline("shipped", now + timedelta(hours=3)),))
+    await watch.say("order.changed", later, "channel/ym-msk", f"{f.IMPORT}anna")
+    assert await watch.deadlines.look(now) == 0
+    assert await watch.deadlines.look(now + timedelta(hours=2, minutes=1)) == 1

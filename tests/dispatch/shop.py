@@ -24,11 +24,11 @@ from service.database import Pool, open_pool
 from service.dispatcher import Dispatcher
 from service.door import Door
 from service.http_client import ChannelClient
-from service.hub import plan_of
 from service.intake import Intake
 from service.leases import Leases
 from service.marketplaces.port import Call, Reply, Wanted
 from service.marketplaces.yandex.sandbox import Entry, Market, Order
+from service.plans import plan_of
 from service.poller import Poller
 from service.reactor import Reactor
 from service.reader import Reader

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from service.attempts import Begun
 from service.marketplaces.port import Call
 from service.marketplaces.yandex.sandbox import Faults, Order
 from service.marketplaces.yandex.sandbox.market import Entry
@@ -233,7 +234,7 @@ async def test_a_process_that_slept_sends_nothing(shop: Shop, monkeypatch: pytes
     begin = hub.work.begin
     begun: list[int] = []
 
-    async def slow(*args: object) -> set[str]:
+    async def slow(*args: object) -> dict[str, Begun]:
         kept = await begin(*args)  # type: ignore[arg-type]  # passed on as they came
         begun.append(1)
         if len(begun) == 1:

@@ -127,6 +127,14 @@ TABLE: list[tuple[str, History, dict[str, Attempt], str]] = [
      {"delivery": NEW}, "withdrawn delivery"),
     ("brought back: read at once", History().ask("delivery"),
      {"delivery": tried(0, ago=0, open=True)}, "read delivery"),
+    ("not to be looked for before its turn", History().ask("delivery", "delivered"),
+     {"delivery": NEW, "delivered": tried(0, open=True)}, "send delivery"),
+    ("and then it is", History().ask("delivery", "delivered").end("delivery", "done"),
+     {"delivered": tried(0, open=True)}, "read delivered"),
+    ("nor behind a step that failed", History().ask("delivery", "delivered").end("delivery", "refused"),
+     {"delivered": tried(0, open=True)}, "wait 600"),
+    ("a step nobody needs does not hold the look", History().ask("number", "delivery"),
+     {"number": NEW, "delivery": tried(0, open=True)}, "read delivery"),
     ("no row, old: the table was lost", History().ask("delivery"), {}, "read delivery"),
     ("no row, young: it is about to come", History().ask("delivery", at=NOW), {}, "wait 0.05"),
     ("a refused step holds what needs it", History().ask("delivery", "delivered").end("delivery", "refused"),
@@ -207,12 +215,14 @@ def situations(draw: st.DrawFn) -> tuple[History, dict[str, Attempt]]:
 
 @given(situations())
 def test_never_a_send_while_anything_is_unknown(situation: tuple[History, dict[str, Attempt]]) -> None:
-    """While an attempt of the order is open, or a command's row is missing, that is what is looked into."""
+    """While an attempt of the order is open, that is what is looked into; so is a command of which no attempt is known,
+    but for what goes before it."""
     history, rows = situation
     decision = next_for(history, rows)
-    waiting = {c.action for c in history.state.waiting("ym")}
-    if any(action not in rows or rows[action].open for action in waiting):
-        assert not isinstance(decision, Send)
+    unknown = [c for c in history.state.waiting("ym") if c.action not in rows or rows[c.action].open]
+    if isinstance(decision, Send):
+        assert all(c.action not in rows or not rows[c.action].attempts for c in unknown)
+        assert all(c.position > decision.command.position for c in unknown)
 
 
 @given(situations())

@@ -62,6 +62,7 @@ def test_keys(subject: str, order: str) -> None:
         ({"type": "order.placed"}, "reserved_type", "/type"),
         ({"type": "command.done"}, "reserved_type", "/type"),
         ({"source": "okno"}, "reserved_source", "/source"),
+        ({"source": "import/anna"}, "reserved_source", "/source"),
         ({"source": "channel/ym-msk", "type": "marketplace.order"}, "reserved_source", "/source"),
         ({"type": "order.cancelled"}, "missing_field", "/data/by"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from events.order import facts as f
 from service.marketplaces import port
 from service.marketplaces.megamarket import Megamarket, make
+from service.passing import notice_message
 from tests.acceptance.spec import specs_dir
 from tests.megamarket.conftest import Hubs
 
@@ -61,6 +62,17 @@ def test_several_orders_in_one_callback(tail: str) -> None:
     assert [notice.number for notice in answer.notices] == ["8", "9"]
     assert answer.notices[1].at == datetime(2024, 8, 9, 13, 12, 28, tzinfo=UTC)
     assert all(notice.hint is None for notice in answer.notices)
+
+
+def test_of_several_orders_each_keeps_its_own_part() -> None:
+    """What is kept of one order names no other one's buyer; a callback of one order is kept as it came."""
+    buyers = [{**order(number, "1"), "customer": {"customerFullName": f"Buyer {number}"}} for number in ("8", "9")]
+    answer = channel().hook("order/new", {}, body(*buyers), NOW)
+    for notice, whose in zip(answer.notices, buyers, strict=True):
+        kept = notice_message("mm", notice, body(*buyers)).body
+        assert json.loads(kept) == json.loads(body(whose))
+    (alone,) = channel().hook("order/new", {}, body(buyers[0]), NOW).notices
+    assert notice_message("mm", alone, body(buyers[0])).body == body(buyers[0])
 
 
 def test_a_repeat_is_told_from_another_one() -> None:

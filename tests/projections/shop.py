@@ -14,9 +14,13 @@ from events.order import facts as f
 from events.order.state import OrderState, fold
 from events.recorded import NewEvent
 from projections.catalogue import PROJECTIONS
-from projections.follow import SLICES, Follower, begin
+from projections.differences import Difference
+from projections.filling import Report, Work, fill
+from projections.follow import Follower, begin
 from projections.orders.project import ORDERS
 from projections.projection import Projection, Rows, Table
+from projections.rebuild import Outcome, rebuild
+from projections.slices import SLICES
 from service.database import Pool
 
 WHEN = datetime(2022, 11, 28, 6, 0, tzinfo=UTC)
@@ -89,6 +93,44 @@ async def follow(pool: Pool, log: Log, projections: Sequence[Projection] = EVERY
     await begin(pool, projections)
     while await follower(pool, log, projections).step(ALL_SLICES):
         pass
+
+
+class Watched(Report):
+    """What a rebuild tells, kept."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.done: list[int] = []
+        self.differences: list[Difference] = []
+
+    def stage(self, what: str) -> None:
+        """Which stage it is at."""
+        self.stages.append(what)
+
+    def progress(self, done: int, total: int) -> None:
+        """How far it is."""
+        self.done.append(done)
+
+    def difference(self, one: Difference) -> None:
+        """What differs."""
+        self.differences.append(one)
+
+
+async def filled(pool: Pool, work: Work) -> None:
+    """All buckets beside."""
+    await fill(pool, work, Report())
+
+
+async def checked(pool: Pool, projection: Projection) -> Outcome:
+    """A check, and what came of it."""
+    return await rebuild(pool, projection, only_check=True)
+
+
+async def check(pool: Pool, projection: Projection) -> list[Difference]:
+    """What a check finds."""
+    report = Watched()
+    await rebuild(pool, projection, only_check=True, report=report)
+    return report.differences
 
 
 async def live(pool: Pool, table: Table) -> list[tuple[Any, ...]]:

@@ -8,11 +8,11 @@ import pytest
 import projections.follow
 from events.log import Log
 from events.order import facts as f
-from projections.check import check
-from projections.follow import BATCH, begin, slowest, status
+from projections.follow import BATCH, begin, slowest
 from projections.orders import queries
 from projections.orders.project import ORDERS
 from projections.rebuild import rebuild
+from projections.status import status
 from projections.store import write
 from service.database import Pool
 from tests.projections.shop import (
@@ -20,6 +20,7 @@ from tests.projections.shop import (
     EVERY,
     ONEC,
     assert_true_to_the_log,
+    check,
     confirmed,
     event,
     follow,
@@ -146,7 +147,7 @@ async def test_marks_under_a_document_count_once_it_is_linked(pool: Pool, log: L
     found = await queries.one(pool, key)
     assert found is not None
     assert (found.stage, found.document and found.document.number) == ("confirmed", "ЦСУТ-1")
-    await rebuild(pool, log, ORDERS)
+    await rebuild(pool, ORDERS)
     await assert_true_to_the_log(pool, log, [key])
     assert await check(pool, ORDERS) == []
 

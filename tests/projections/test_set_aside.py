@@ -9,11 +9,11 @@ import pytest
 from events.log import Log
 from events.order import facts as f
 from events.order.state import OrderState
-from projections.follow import status
 from projections.orders import queries
 from projections.orders.project import ORDERS
 from projections.projection import Made, Rows, Table
 from projections.rebuild import rebuild
+from projections.status import status
 from projections.store import write
 from service.database import Pool
 from tests.projections.shop import MARKET, confirmed, event, follow, orders, placed, stumbling
@@ -60,9 +60,9 @@ async def test_it_is_taken_back_by_a_rebuild(pool: Pool, log: Log) -> None:
     keys = orders(3)
     await log.append([placed(key) for key in keys])
     await follow(pool, log, [stumbling(keys[0])])
-    await rebuild(pool, log, stumbling(keys[1]))
+    await rebuild(pool, stumbling(keys[1]))
     assert list(await failures(pool)) == [keys[1]]
-    await rebuild(pool, log, ORDERS)
+    await rebuild(pool, ORDERS)
     assert await failures(pool) == {}
     assert await listed(pool) == keys
 

@@ -1,7 +1,6 @@
 """Slices: shared fairly by those who live, a dead one's taken over."""
 
-from projections.follow import SLICES
-from projections.slices import Slices
+from projections.slices import SLICES, Slices
 from service.database import Pool
 
 

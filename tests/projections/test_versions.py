@@ -8,11 +8,12 @@ import pytest
 from events.log import Log
 from events.order.state import OrderState
 from projections.commands.project import COMMANDS
-from projections.follow import status
 from projections.orders import queries
 from projections.orders.project import ORDERS
-from projections.projection import Projection, Rows
+from projections.projection import Projection, Rows, Table
 from projections.rebuild import rebuild
+from projections.shape import OtherShape
+from projections.status import status
 from service.database import Pool
 from tests.projections.shop import ALL_SLICES, EVERY, confirmed, follow, follower, live, orders, placed, requested
 
@@ -67,7 +68,7 @@ async def test_old_tables_are_left_alone_until_a_rebuild(
     assert len(said) == 2
     assert all("okno rebuild orders" in line for line in said)
 
-    await rebuild(pool, log, NEWER)
+    await rebuild(pool, NEWER)
     await log.append([confirmed(two)])
     await follow(pool, log, [NEWER])
     assert [(s.outdated, s.lag) for s in await status(pool, [NEWER], 6)] == [(False, 0)]
@@ -83,13 +84,89 @@ async def test_an_older_program_leaves_newer_tables_alone(
     (key,) = orders(1)
     await pool.execute(ADD_COLUMN)
     await log.append([placed(key)])
-    await rebuild(pool, log, NEWER)
+    await rebuild(pool, NEWER)
     await log.append([confirmed(key)])
     await follow(pool, log, [ORDERS])
     assert await pool.fetchval("SELECT colour FROM okno.orders") == "red"
     assert await pool.fetchval("SELECT stage FROM okno.orders") == "placed"
     assert "stands still" in caplog.text
     assert "okno rebuild" not in caplog.text
+
+
+async def test_a_column_without_its_migration_is_said(pool: Pool, log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """A developer who forgot both the version and the migration reads what is missing, instead of a loop of crashes;
+    a rebuild refuses with the same words, and nothing was written."""
+    forgot = replace(NEWER, version=ORDERS.version)
+    one, two = orders(2)
+    await log.append([placed(one)])
+    await follow(pool, log)
+    await log.append([placed(two)])
+    await follow(pool, log, [forgot])
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "the database has no orders.colour" in line
+    assert "okno rebuild orders" in line
+    (stands,) = await status(pool, [forgot], 2)
+    assert (stands.outdated, stands.lag) == (True, 1)
+    assert "the database has no orders.colour" in str(stands.wants)
+    with pytest.raises(OtherShape, match="the database has no orders"):
+        await rebuild(pool, forgot)
+    assert [row[0] for row in await live(pool, ORDERS.tables[0])] == [one]
+    assert await pool.fetchval("SELECT to_regclass('okno.orders_next')") is None
+
+
+async def test_a_column_added_without_a_new_version_is_noticed(
+    pool: Pool, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the migration in place and the version forgotten, the rows stand still until the rebuild that is named."""
+    forgot = replace(NEWER, version=ORDERS.version)
+    (key,) = orders(1)
+    await log.append([placed(key)])
+    await follow(pool, log)
+    await pool.execute(ADD_COLUMN)
+    await log.append([confirmed(key)])
+    await follow(pool, log, [forgot])
+    assert "made with other columns (+orders.colour): run `okno rebuild orders`" in caplog.text
+    assert [s.outdated for s in await status(pool, [forgot], 2)] == [True]
+    await rebuild(pool, forgot)
+    await follow(pool, log, [forgot])
+    assert [(s.outdated, s.wants, s.lag) for s in await status(pool, [forgot], 2)] == [(False, None, 0)]
+    assert await pool.fetchval("SELECT colour || stage FROM okno.orders") == "redconfirmed"
+
+
+async def test_a_column_this_program_does_not_fill_is_said(pool: Pool, log: Log) -> None:
+    """One that may be null harms nobody; one that may not would set every order aside, so the rows stand still."""
+    (key,) = orders(1)
+    await log.append([placed(key)])
+    await pool.execute("ALTER TABLE okno.orders ADD COLUMN shade text")
+    await follow(pool, log)
+    assert [s.outdated for s in await status(pool, [ORDERS], 1)] == [False]
+    await pool.execute("UPDATE okno.orders SET shade = 'red'")
+    await pool.execute("ALTER TABLE okno.orders ALTER COLUMN shade SET NOT NULL")
+    await log.append([confirmed(key)])
+    await follow(pool, log)
+    assert await pool.fetchval("SELECT count(*) FROM okno.projection_failures") == 0
+    (stands,) = await status(pool, [ORDERS], 2)
+    assert stands.lag == 1
+    assert "orders.shade" in str(stands.wants)
+
+
+async def test_columns_are_noted_where_they_were_not(pool: Pool, log: Log) -> None:
+    """Rows made before columns were noted count as made with this program's, if they are of its version."""
+    await follow(pool, log)
+    await pool.execute(
+        "UPDATE okno.projections SET columns = NULL, version = CASE name WHEN 'orders' THEN 7 ELSE 1 END"
+    )
+    await follow(pool, log)
+    noted = {row[0]: row[1] for row in await pool.fetch("SELECT name, columns IS NOT NULL FROM okno.projections")}
+    assert noted == {"orders": False, "commands": True}
+
+
+async def test_a_table_that_is_missing_is_said(pool: Pool) -> None:
+    """A new table without its migration stands still too, and is counted as empty."""
+    strange = replace(ORDERS, tables=(Table("shades", ("order_key",), ("order_key",)), *ORDERS.tables))
+    (stands,) = await status(pool, [strange], 0)
+    assert stands.rows == 0
+    assert "shades.order_key" in str(stands.wants)
 
 
 async def test_a_column_of_another_type_breaks_no_reader(pool: Pool, log: Log) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from events.codec import canonical
 from service.marketplaces import lenient, values
 from service.marketplaces.megamarket import lots, wire
 from service.marketplaces.megamarket.settings import Shop
@@ -48,7 +49,14 @@ def answer(
     found = list(_shipments(body))
     if not found:
         return _refused(400, "data.shipments holds no order with a number")
-    return _taken(*(_notice(kind, shipment, shop, now) for shipment, _ in found))
+    parts = [_part(body, value) if len(found) > 1 else None for _, value in found]
+    return _taken(*(_notice(kind, one, shop, now, part) for (one, _), part in zip(found, parts, strict=True)))
+
+
+def _part(body: bytes, shipment: Any) -> bytes:
+    """A callback as if it told of this order only."""
+    whole = lenient.body(body)
+    return canonical({**whole, "data": {**whole["data"], "shipments": [shipment]}})
 
 
 def new_order(notices: Sequence[bytes], number: str) -> tuple[wire.NewShipment, dict[str, Any]]:
@@ -70,7 +78,7 @@ def _shipments(body: bytes) -> Iterator[tuple[wire.NewShipment, Any]]:
             yield shipment, value
 
 
-def _notice(kind: str, shipment: wire.NewShipment, shop: Shop, now: datetime) -> Notice:
+def _notice(kind: str, shipment: wire.NewShipment, shop: Shop, now: datetime, part: bytes | None) -> Notice:
     number, named = str(shipment.shipment_id), ",".join(index for index, _ in lots.items(shipment.items))
     cancel = kind == CANCEL
     readable = bool(named) or not shipment.items
@@ -88,6 +96,7 @@ def _notice(kind: str, shipment: wire.NewShipment, shop: Shop, now: datetime) ->
         ),
         at=values.moment(shipment.shipment_date),
         hint=f"{CANCEL_HINT}{named}" if cancel and readable and shop.model != "fbs" else None,
+        body=part,
     )
 
 

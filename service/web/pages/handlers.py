@@ -20,10 +20,12 @@ from service import audit, channels, rejected
 from service.database import Pool
 from service.settings import Settings
 from service.web.keys import hub, storage
+from service.web.pages.asof import AsOf, as_of
 from service.web.pages.orders import WARNING, dues, goods_total, nearest, path, person
 from service.web.pages.page import identity, language, render, sign_in_page, speech, static_file
 from service.web.pages.speech import Speech
 from service.web.pages.timeline import entries, pretty
+from service.web.pages.verdicts import told
 
 PAGE = 50
 """Rows on a page."""
@@ -125,26 +127,44 @@ async def attention(_: web.Request) -> web.StreamResponse:
 
 
 async def one_order(request: web.Request) -> web.Response:
-    """One order and everything that happened to it, from the log itself."""
+    """One order and everything that happened to it, from the log itself; as of a moment where one is asked about."""
     key = f"{request.match_info['channel']}/{request.match_info['number']}"
-    store, settings, say = storage(request), hub(request).settings, speech(request)
-    replay = audit.Replay([], None) if "\0" in key else await audit.replay(store.log, key)
+    store, settings, say, who = storage(request), hub(request).settings, speech(request), identity(request)
+    then = _then(request, say)
+    replay = audit.Replay([], None) if "\0" in key else await audit.replay(
+        store.log, key, at=then.at, known_at=then.known_at, version=then.version, pool=store.pool,
+        raw=who is not None and who.may("auditor"),
+    )  # fmt: skip
     if replay.state is None:
-        raise web.HTTPNotFound(text=say.text("error.no_order", order=key))
+        raise web.HTTPNotFound(text=say.text("error.no_order_then" if then.past else "error.no_order", order=key))
+    if replay.order != key:  # a document of 1C's
+        raise web.HTTPFound(request.rel_url.with_path(f"/orders/{replay.order}"))
     channel = settings.channels.get(replay.state.channel)
     kinds = {} if channel is None else {channel.name: (channel.kind, channel.model)}
     order = orders.present(replay.state, kinds)
     personal = await store.log.personal(key)
-    standing, _ = await commands.listed(store.pool, order=key, limit=COMMANDS_OF_ONE)
+    standing, _ = ([], None) if then.past else await commands.listed(store.pool, order=key, limit=COMMANDS_OF_ONE)
     context = {
         "order": order,
         "steps": path(order),
         "person": person(personal),
-        "dues": dues(order, say.now, channel.deadline_warning if channel is not None else WARNING),
+        "dues": dues(order, then.moment or say.now, channel.deadline_warning if channel is not None else WARNING),
         "goods_total": goods_total(order.lines),
         "story": entries(replay.events, standing, personal, say),
+        "marks": told(replay.marks, say),
+        "erased": replay.erased,
+        "then": then,
     }
+    if then.past:  # what is over can't be acted on
+        context["may_act"] = False
     return render(request, "order.html", context, said=say)
+
+
+def _then(request: web.Request, say: Speech) -> AsOf:
+    try:
+        return as_of(request.query, say.zone)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=say.text("error.bad_moment")) from error
 
 
 async def all_commands(request: web.Request) -> web.Response:

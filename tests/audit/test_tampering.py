@@ -1,91 +1,41 @@
-"""The audit finds every change to the log, and tells an order's history and its state as of any moment."""
-
-from typing import cast
+"""The audit finds every change to the log, and says where the first one is."""
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from events.log import Log
-from service.audit import Verdict, verify
+from service.audit import verify
 from service.database import Pool
-from tests.events.conftest import owner
-from tests.events.said import new
+from tests.audit.tampering import Tamperer, unseen, verdict
 from tests.servers import BODY_KEY
-
-__all__ = ["owner"]  # a fixture
-
-BATCHES = ((1, 2, 3, 4), (5, 6), (7, 8, 9, 10), (11,))
-"""Positions of the log under test, append by append."""
-
-
-class Tamperer:
-    """A superuser who switches the guards off before each deed."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    async def do(self, *deeds: str) -> None:
-        """Carries out what the triggers would refuse."""
-        async with self._connection.transaction():
-            for table in ("events", "seals", "documents"):
-                await self._connection.execute(f"ALTER TABLE okno.{table} DISABLE TRIGGER ALL")
-            for deed in deeds:
-                await self._connection.execute(deed)
-
-    async def tried(self, *deeds: str) -> Verdict:
-        """What is proved after the deeds; they are undone."""
-        transaction = self._connection.transaction()
-        await transaction.start()
-        try:
-            await self.do(*deeds)
-            return await verdict(cast("Pool", self._connection))  # it reads as a pool does, and sees the deeds
-        finally:
-            await transaction.rollback()
-
-
-def unseen(done: int, total: int) -> None:
-    """Progress nobody watches."""
-
-
-async def verdict(pool: Pool) -> Verdict:
-    return await verify(pool, unseen, BODY_KEY)
-
-
-@pytest_asyncio.fixture
-async def tamperer(log: Log, owner: asyncpg.Connection) -> Tamperer:
-    """Stands before a log of several batches, of three orders."""
-    for positions in BATCHES:
-        await log.append([
-            new(n, order=f"shop/{n % 3}", cause=n - 1 or None, body=b"raw %d" % n, personal=b"{}") for n in positions
-        ])  # fmt: skip
-    return Tamperer(owner)
 
 
 async def test_an_intact_log_is_whole(pool: Pool, log: Log, tamperer: Tamperer) -> None:
     """Several batches verify; the seal to keep is the head's; progress ends at the end. An empty log is whole too."""
     steps = list[tuple[int, int]]()
     found = await verify(pool, lambda done, total: steps.append((done, total)), BODY_KEY)
-    assert found == Verdict(True, 11, (await log.head()).seal.hex())
+    head = await log.head()
+    assert (found.whole, found.events, found.seal) == (True, 11, head.seal.hex())
+    assert (found.links, found.recorded_at, found.epoch) == (4, head.recorded_at, 1)
     assert steps[-1] == (11, 11)
     assert await verify(pool, unseen) == found
 
 
 async def test_an_empty_log_is_whole(pool: Pool) -> None:
     """Nothing recorded, nothing wrong."""
-    assert await verdict(pool) == Verdict(True, 0, "00" * 32)
+    found = await verdict(pool)
+    assert (found.whole, found.events, found.seal, found.links) == (True, 0, "00" * 32, 0)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 11])
-async def test_parts_of_any_size_prove_the_same(
-    pool: Pool, tamperer: Tamperer, monkeypatch: pytest.MonkeyPatch, size: int
-) -> None:
+async def test_parts_of_any_size_prove_the_same(pool: Pool, tamperer: Tamperer, size: int) -> None:
     """Where the reading is cut does not matter: not within a batch, not at its end."""
-    monkeypatch.setattr("service.audit.proof.BATCH", size)
-    assert (await verdict(pool)).whole
+    for span in (1, 5, 100):
+        assert (await verify(pool, unseen, BODY_KEY, batch=size, span=span)).whole
     await tamperer.do("DELETE FROM okno.seals WHERE last_position = 6", "DELETE FROM okno.events WHERE position = 8")
-    found = await verdict(pool)
-    assert (found.whole, found.position) == (False, 5)
+    for span in (1, 5, 100):
+        found = await verify(pool, unseen, BODY_KEY, batch=size, span=span)
+        assert (found.whole, found.position) == (False, 5)
 
 
 async def test_erasing_keeps_the_log_whole(pool: Pool, tamperer: Tamperer) -> None:
@@ -159,6 +109,9 @@ DEEDS: dict[str, tuple[int, list[str]]] = {
     "a seal's end changed": (7, [SEAL.format("last_position = 9")]),
     "a seal added": (7, ["INSERT INTO okno.seals SELECT 9, 7, seal, recorded_at, 99, root FROM okno.seals LIMIT 1"]),
     "the head's seal changed": (11, [HEAD.format("seal = 'x'")]),
+    "a seal's number changed": (7, [SEAL.format("number = 9")]),
+    "a seal's root changed": (7, [SEAL.format("root = seal")]),
+    "the head's count of links changed": (11, [HEAD.format("links = 5")]),
     "the head's time changed": (11, [HEAD.format("recorded_at = recorded_at + interval '1 s'")]),
     "the head put back": (7, [HEAD.format("position = 8")]),
     "the head put forward": (12, [HEAD.format("position = 20")]),
@@ -166,6 +119,23 @@ DEEDS: dict[str, tuple[int, list[str]]] = {
     "the head removed": (0, ["DELETE FROM okno.head"]),
     "an early seal and a later row": (5, ["DELETE FROM okno.seals WHERE last_position = 6", COPY.format(12)]),
 }  # fmt: skip
+
+
+LOOSE = ("ALTER TABLE okno.{0} ALTER COLUMN {1} DROP NOT NULL", "UPDATE okno.{0} SET {1} = NULL WHERE {2}")
+TWICE = "ALTER TABLE okno.events DROP CONSTRAINT events_pkey; INSERT INTO okno.events SELECT * FROM okno.events WHERE "
+
+
+async def test_what_no_constraint_holds_any_more_is_found(tamperer: Tamperer) -> None:
+    """A value taken away, an event that is there twice: found at its position, with the constraints gone."""
+    for column in set(OTHER) - {"cause", "body_hash"}:
+        deeds = (deed.format("events", column, "position = 6") for deed in LOOSE)
+        found = await tamperer.tried(*deeds)
+        assert (found.whole, found.position) == (False, 6), column
+    for column in ("number", "root", "seal", "recorded_at", "first_position"):
+        found = await tamperer.tried(*(deed.format("seals", column, "last_position = 10") for deed in LOOSE))
+        assert (found.whole, found.position) == (False, 7), column
+    found = await tamperer.tried(TWICE + "position = 6")
+    assert (found.position, found.fault) == (6, "there is more than one event at this position")
 
 
 async def test_what_a_superuser_does_is_found(tamperer: Tamperer) -> None:
@@ -187,7 +157,7 @@ async def test_a_row_sealed_anew_is_found_by_the_seal_kept_outside(
         "DELETE FROM okno.events WHERE position > 10",
         "DELETE FROM okno.seals WHERE last_position > 10",
         "UPDATE okno.head SET position = 10, (seal, recorded_at) ="
-        " (SELECT seal, recorded_at FROM okno.seals WHERE last_position = 10)",
+        " (SELECT seal, recorded_at FROM okno.seals WHERE last_position = 10), links = 3",
     )
     forged = await verdict(pool)
     assert forged.whole

