@@ -7,7 +7,7 @@ it was, and free at once. A process whose parent has died stops behind the bucke
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.context import SpawnProcess
 from typing import TypeAlias
 
@@ -50,7 +50,7 @@ class Report:
     """Who watches a rebuild; this one looks away."""
 
     def stage(self, what: str) -> None:
-        """What is done now: filling, indexing, catching up, comparing, swapping."""
+        """What is done now: filling, indexing, catching up, comparing, swapping, or waiting for readers to swap."""
 
     def progress(self, done: int, total: int) -> None:
         """Buckets filled of all; each holds an equal part of the orders."""
@@ -76,8 +76,15 @@ async def fill_apart(pool: Pool, work: Work, report: Report, workers: int, conne
     """`fill` in processes of their own; what those that died have left undone is the caller's to do."""
     spawn = get_context("spawn")
     processes = [spawn.Process(target=_process, args=(work, connect), daemon=True) for _ in range(workers)]
-    for process in processes:
-        process.start()
+    # Ctrl-C reaches the whole group: it is ours, and we end them. They inherit that from their first instruction on.
+    # The tracker, which the first of them would start, lets it through again behind itself.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         while any(process.is_alive() for process in processes):
             await _told(pool, work, report)
@@ -115,7 +122,6 @@ async def _one_bucket(pool: Pool, work: Work) -> bool:
 
 
 def _process(work: Work, connect: Connect) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it ends us
     parent = parent_process()
 
     async def run() -> None:

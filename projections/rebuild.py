@@ -141,6 +141,7 @@ async def finish(pool: Pool, work: Work, report: Report, *, only_check: bool = F
         await beside.catch_up()
         pause = 0.1
         while not await beside.swap():
+            report.stage("waiting for who reads the live tables")
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 2.0)  # those who read queue up behind each attempt
             await beside.catch_up()

@@ -26,8 +26,8 @@ def fold(order: str, events: Iterable[Recorded]) -> OrderState:
 
 def evolve(state: OrderState, event: Recorded) -> None:
     """Applies one event."""
-    if event.order == state.order:  # marks sent under a document keep their own count
-        state.version = max(state.version, event.version)
+    if event.version > state.version and event.order == state.order:  # marks under a document keep their own count
+        state.version = event.version
     state.position = max(state.position, event.position)
     if event.type != "marketplace.notified" and not event.type.startswith("command."):
         state.updated_at = event.recorded_at
@@ -214,7 +214,8 @@ def _command(state: OrderState, event: Recorded, fact: f.CommandRequested) -> No
     )  # fmt: skip
     state.commands = {**state.commands, fact.command: command}
     for one in state.commands.values():
-        _replaced(state, one)
+        if one.state != "done":
+            _replaced(state, one)
 
 
 def _replaced(state: OrderState, command: Command) -> bool:

@@ -50,13 +50,13 @@ class Shown(Report):
         """Before the swap."""
         if self._as_json or not found.values:
             return
+        self._bar.stop()  # it would be drawn through the table
         click.echo(f"{self._name}: {number(found)} differ, as of position {found.position} (live → rebuilt)")
-        table(
-            ("order", "what", "live", "rebuilt"),
-            [(d.order, d.column, *map(_cut, (d.live, d.rebuilt))) for d in self._first],
-        )
+        rows = [(d.order, d.column, _cut(d.live), _cut(d.rebuilt)) for d in self._first]
+        table(("order", "what", "live", "rebuilt"), rows)
         if found.values > len(self._first):
             click.echo(f"… and {found.values - len(self._first)} values more: --check --json tells all")
+        self._bar.start()
 
 
 def number(found: Found) -> str:

@@ -1,6 +1,7 @@
 """Past orders taken into the log: `lines` says what a line means, `staging` writes, `running` goes through a file."""
 
+from service.importing.parts import Fault
 from service.importing.rejects import Rejects
-from service.importing.running import Fault, Imported, Reader, name_of, run
+from service.importing.running import Imported, Reader, name_of, run
 
 __all__ = ["Fault", "Imported", "Reader", "Rejects", "name_of", "run"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from service.importing.running import Fault
+from service.importing.parts import Fault
 
 
 class Rejects:

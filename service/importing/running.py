@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from events.log import waits
-from service.importing.lines import Past, Skipped, understood
+from service.importing.beside import beside
+from service.importing.parts import Fault, Lines, Part, Reading, Row
 from service.importing.staging import Staging, Written
-from service.onec.cloudevents import Unreadable
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,21 +26,14 @@ if TYPE_CHECKING:
 MAX_LINE = 16 << 20
 """Bytes of a line; a longer one is no event but another file."""
 
+PART_BYTES = 4 << 20
+"""Bytes of lines that are understood at a time, the last line not counted."""
+
 HEAD_BYTES = 65_536
 """What a file is known by besides its size."""
 
 DATA_CLASSES = ("22", "23", "54")
 """SQLSTATE classes about a value: what it is, that it clashes with another, that it is too large for an index."""
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """A line that can't be taken: which, why, and what to do. As a line of the file of rejected ones."""
-
-    line: int
-    reason: str
-    detail: str
-    body: str
-    pointer: str = ""
 
 
 class Imported(msgspec.Struct):
@@ -55,24 +48,17 @@ class Imported(msgspec.Struct):
     resumed: int = 0
 
 
-class Part(msgspec.Struct):
-    """Some lines of a file, understood; `end`: the byte behind them."""
-
-    events: list[Past]
-    lines_of: list[int]
-    faults: list[Fault]
-    skipped: Counter[str]
-    lines: int
-    end: int
-
-
 class Reader:
-    """Reads a file's lines from a byte on, and says what they mean. `strict`: it is stopped at the first fault."""
+    """Reads a file's lines from a byte on; `settings` and `actor` say what they mean and whose they are. `strict`: an
+    import is stopped at the first fault."""
 
     def __init__(self, file: BinaryIO, settings: Settings, actor: str, *, strict: bool = False) -> None:
         self._file, self._settings, self._actor, self._strict = file, settings, actor, strict
         self.offset = self.line = 0
-        self.stopped = False
+
+    def reading(self, body_key: bytes) -> Reading:
+        """How the lines are read."""
+        return Reading(self._settings, self._actor, body_key, self._strict)
 
     def skip(self, offset: int) -> int:
         """Goes on behind a byte; how many lines lie before it."""
@@ -84,48 +70,28 @@ class Reader:
             self.line += block.count(b"\n")
         return self.line
 
-    def part(self, size: int) -> Part | None:
-        """The next lines that hold so many events or a few more; None at the end."""
-        part = Part([], [], [], Counter(), 0, 0)
-        before = self.line
-        while not self.stopped and len(part.events) < size and self.line - before < 4 * size:
-            line = self._file.readline(MAX_LINE)
-            if not line:
-                break
+    def lines(self, size: int) -> Lines | None:
+        """The next lines, so many at most, fewer where they are long; None at the end."""
+        found, bytes_ = Lines(self.line + 1, self.offset, [], [], {}), 0
+        while len(found.texts) < size and bytes_ < PART_BYTES and (text := self._file.readline(MAX_LINE)):
             self.line += 1
-            length = len(line) + self._rest(part, line)
-            if length == len(line):
-                self._take(part, line.strip())
-            self.stopped = self._strict and bool(part.faults)
-            self.offset += 0 if self.stopped else length
-        part.lines, part.end = self.line - before, self.offset
-        return part if part.lines else None
+            rest = self._rest(text)
+            if rest:
+                fault = Fault(self.line, "too_large", f"a line of {len(text) + rest} bytes is no event", "")
+                found.large[self.line] = fault
+            self.offset += len(text) + rest
+            bytes_ += len(text)
+            found.texts.append(b"" if rest else text)
+            found.ends.append(self.offset)
+        return found if found.texts else None
 
-    def _rest(self, part: Part, line: bytes) -> int:
-        """How many bytes of a line there are behind its first `MAX_LINE`."""
+    def _rest(self, text: bytes) -> int:
+        """How many bytes of a line there are behind its first `MAX_LINE`, which are passed over."""
         rest = 0
-        while len(line) == MAX_LINE and not line.endswith(b"\n"):
-            line = self._file.readline(MAX_LINE)
-            rest += len(line)
-        if rest:
-            part.faults.append(Fault(self.line, "too_large", f"a line of {MAX_LINE + rest} bytes is no event", ""))
+        while len(text) == MAX_LINE and not text.endswith(b"\n"):
+            text = self._file.readline(MAX_LINE)
+            rest += len(text)
         return rest
-
-    def _take(self, part: Part, line: bytes) -> None:
-        if not line:
-            return
-        for one in understood(line, self._settings, self._actor):
-            if isinstance(one, Past):
-                part.events.append(one)
-                part.lines_of.append(self.line)
-            elif isinstance(one, Skipped):
-                part.skipped[one.type] += 1
-            else:
-                part.faults.append(self._fault(one, line))
-
-    def _fault(self, error: Unreadable, line: bytes) -> Fault:
-        body = (error.body or line).decode(errors="backslashreplace")
-        return Fault(self.line, error.reason, error.detail, body, error.pointer)
 
 
 def name_of(file: BinaryIO) -> str | None:
@@ -146,20 +112,27 @@ async def run(
     """Takes a file into the log. `resumed` is told from which line on, `faulty` of lines that were not taken, before
     what stands behind them is committed; `progress` of the byte that was come to."""
     found = Imported()
-    async with pool.acquire() as connection:
-        staging = Staging(connection, body_key, name)
+    async with pool.acquire() as connection, beside(reader.reading(body_key)) as understand:
+        staging = Staging(connection, name)
         found.resumed = await asyncio.to_thread(reader.skip, await staging.begin())
         resumed(found.resumed)
-        coming = asyncio.create_task(asyncio.to_thread(reader.part, staging.size))
+
+        async def understood() -> Part | None:
+            lines = await asyncio.to_thread(reader.lines, staging.size)
+            return None if lines is None else await understand(lines)
+
+        coming, stopped = asyncio.create_task(understood()), False
         try:
-            while (part := await coming) is not None:
-                coming = asyncio.create_task(asyncio.to_thread(reader.part, staging.size))
+            while not stopped and (part := await coming) is not None:
+                stopped = part.stopped
+                if not stopped:
+                    coming = asyncio.create_task(understood())
                 await _written(staging, part, found, faulty)
                 progress(part.end)
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
-        if not reader.stopped:
+        if not stopped:
             await staging.finish()
     return found
 
@@ -167,35 +140,41 @@ async def run(
 async def _written(
     staging: Staging, part: Part, found: Imported, faulty: Callable[[Sequence[Fault]], None]
 ) -> None:  # fmt: skip
+    """Writes a part; one whose lines hold many events each in several appends."""
     if part.faults:
         found.faults += len(part.faults)
         faulty(part.faults)
-    written, refused = await _taken(staging, part.events, part.lines_of, part.end, faulty)
-    found.appended += written.appended
-    found.known += written.known
-    found.faults += refused
-    found.skipped += part.skipped
+    begin, rows = 0, part.rows
+    while begin == 0 or begin < len(rows):
+        end = begin + staging.size
+        offset = part.end if end >= len(rows) else None
+        written, refused = await _taken(staging, rows[begin:end], part.lines_of[begin:end], offset, faulty)
+        found.appended += written.appended
+        found.known += written.known
+        found.faults += refused
+        begin = end
+    found.skipped.update(part.skipped)
     found.lines += part.lines
 
 
 async def _taken(
-    staging: Staging, events: Sequence[Past], lines: Sequence[int], end: int | None,
+    staging: Staging, rows: Sequence[Row], lines: Sequence[int], end: int | None,
     faulty: Callable[[Sequence[Fault]], None],
 ) -> tuple[Written, int]:  # fmt: skip
-    """Writes events; where Postgres refuses them, by halves, until the culprit stands alone and is put aside."""
+    """Writes rows; where Postgres refuses them, by halves, until the culprit stands alone and is put aside."""
     try:
-        return await staging.write(events, end), 0
+        return await staging.write(rows, end), 0
     except Exception as error:
-        if not events or not _is_about_data(error):
+        if not rows or not _is_about_data(error):
             raise
-        if len(events) == 1:
-            event = events[0].event
-            body = (event.body or event.data).decode(errors="backslashreplace")
-            faulty([Fault(lines[0], "not_storable", f"Postgres refuses {event.order} {event.type}: {error}", body)])
+        if len(rows) == 1:
+            row = rows[0]
+            body = (row.body or row.data).decode(errors="backslashreplace")
+            faulty([Fault(lines[0], "not_storable", f"Postgres refuses {row.order} {row.type}: {error}", body)])
             return await staging.write([], end), 1
-    middle = len(events) // 2
-    one, first = await _taken(staging, events[:middle], lines[:middle], None, faulty)
-    other, second = await _taken(staging, events[middle:], lines[middle:], end, faulty)
+    middle = len(rows) // 2
+    one, first = await _taken(staging, rows[:middle], lines[:middle], None, faulty)
+    other, second = await _taken(staging, rows[middle:], lines[middle:], end, faulty)
     return Written(one.appended + other.appended, one.known + other.known), first + second
 
 

@@ -158,9 +158,12 @@ async def test_plans_are_pinned_and_probe_indexes(pool: Pool, owner: asyncpg.Con
     assert {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"} <= set(pinned)
     await owner.execute("SET enable_seqscan = off")
     for condition, index in (
-        ("digest = ''", "events_1_digest_idx"),
-        ("order_key = '' ORDER BY position DESC LIMIT 1", "events_1_order_key_position_idx"),
-        ("source = '' AND id = ''", "events_1_source_id_idx"),
+        ("source = '' AND id = ''", "events_1_source_id_digest_idx"),
+        ("source = '' AND id = '' AND digest = ''", "events_1_source_id_digest_idx"),
+        (
+            "order_key >= '' AND order_key <= '' ORDER BY order_key DESC, position DESC LIMIT 1",
+            "events_1_order_key_position_idx",
+        ),
         ("position > 5 ORDER BY position LIMIT 9", "events_1_pkey"),
     ):
         plan = await owner.fetch(f"EXPLAIN SELECT * FROM okno.events WHERE {condition}")

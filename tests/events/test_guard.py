@@ -1,7 +1,9 @@
 """Nobody writes to the log but through its function, and nobody changes it: by grant, and by trigger for the owner."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import asyncpg
 import pytest
@@ -118,3 +120,10 @@ def test_no_two_contents_hash_alike() -> None:
     ]  # fmt: skip
     hashes = {seal.content_hash(*one) for one in (base, *others)}
     assert len(hashes) == len(others) + 1
+
+
+@pytest.mark.parametrize("key", [b"", b"k", b"k" * 64, b"k" * 65])
+def test_a_body_is_hashed_with_the_key(key: bytes) -> None:
+    """It is HMAC-SHA256, whatever the key's length, behind the key's own mark; the first body is not kept in it."""
+    for body in (b"", b"Anna", b"Anna" * 99):
+        assert seal.body_hash(key, body) == sha256(key).digest()[:4] + hmac.digest(key, body, "sha256")

@@ -259,9 +259,10 @@ def test_a_line_that_is_no_line_is_passed_over(config: Path, past: Past, monkeyp
     path = past([mark(1), mark(2, data={"x": "y" * 9000}), mark(3)])
     with path.open("rb") as file:
         reader = Reader(file, load(config), "import/anna")
-        part = reader.part(100)
-        assert part is not None
-        assert [one.event.id for one in part.events] == ["m1", "m3"]
+        lines = reader.lines(100)
+        assert lines is not None
+        part = reader.reading(BODY_KEY).part(lines)
+        assert [row.id for row in part.rows] == ["m1", "m3"]
         assert [(fault.line, fault.reason) for fault in part.faults] == [(2, "too_large")]
-        assert (part.end, reader.part(100)) == (path.stat().st_size, None)
+        assert (part.end, reader.lines(100)) == (path.stat().st_size, None)
     assert encode(part.faults[0])

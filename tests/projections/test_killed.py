@@ -27,8 +27,8 @@ async def started(database_url: str, folder: Path, *words: str) -> AsyncIterator
     """`okno …` in a process group of its own, as a terminal starts it."""
     config = folder / "okno.toml"
     config.write_text(f'data_dir = "{folder}/var"\n[postgres]\nurl = "{database_url}"\n')
-    arguments = (OKNO, *words, "--config", config)
-    process = await asyncio.create_subprocess_exec(*arguments, stdout=PIPE, stderr=PIPE, start_new_session=True)
+    arguments = (*words, "--config", str(config))
+    process = await asyncio.create_subprocess_exec(OKNO, *arguments, stdout=PIPE, stderr=PIPE, start_new_session=True)
     try:
         yield process
     finally:

@@ -10,13 +10,15 @@ from typing import Any
 import asyncpg
 import pytest
 
+import projections.bucket
+import projections.filling
 import projections.swap
 from events.log import Log
 from projections.fingerprint import fingerprint
 from projections.follow import begin
 from projections.orders import queries
 from projections.orders.project import ORDERS
-from projections.projection import BUCKETS
+from projections.projection import BUCKETS, Projection, bucket_of
 from projections.rebuild import RebuildReplaced, finish, prepare, rebuild
 from projections.status import status
 from service.database import Pool, open_pool
@@ -136,6 +138,23 @@ async def test_a_rebuild_that_dies_behind_the_filling_goes_on_there(pool: Pool, 
     await rebuild(pool, ORDERS, report=report)
     assert report.done == [BUCKETS]
     await assert_true_to_the_log(pool, log, keys)
+
+
+async def test_what_comes_while_a_bucket_is_filled_is_caught_up_with(
+    pool: Pool, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event appended behind the reading of its order, before the bucket is marked done, is in the new tables."""
+    keys = orders(10)
+    await log.append([placed(key) for key in keys])
+    real = projections.bucket.fill_bucket
+
+    async def late(connection: Any, projection: Projection, generation: int, bucket: int) -> None:
+        await real(connection, projection, generation, bucket)
+        await log.append([confirmed(key) for key in keys if bucket_of(key) == bucket])
+
+    monkeypatch.setattr(projections.filling, "fill_bucket", late)
+    await rebuild(pool, ORDERS)
+    assert {row[3] for row in await live(pool, ORDERS.tables[0])} == {"confirmed"}
 
 
 async def test_what_was_caught_up_with_is_kept(pool: Pool, log: Log) -> None:

@@ -3,11 +3,13 @@
 import pytest
 
 from events.log import Log
+from events.order import facts as f
+from events.recorded import Recorded
 from projections import bucket as buckets
 from projections.bucket import streamed
 from projections.projection import BUCKETS, bucket_of
 from service.database import Pool
-from tests.projections.shop import confirmed, event, f, orders, placed, registered
+from tests.projections.shop import confirmed, event, orders, placed, registered
 
 
 async def history_of_a_shop(log: Log) -> list[str]:
@@ -28,7 +30,7 @@ async def test_each_order_comes_once_and_whole(
     documents that are no order's are nowhere."""
     keys = await history_of_a_shop(log)
     monkeypatch.setattr(buckets, "CHUNK", chunk)
-    found, most = {}, 0
+    found, most = dict[str, list[Recorded]](), 0
     async with pool.acquire() as connection:
         for bucket in range(BUCKETS):
             async with connection.transaction():

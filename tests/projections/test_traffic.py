@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -11,7 +12,7 @@ from projections.commands import queries as commands
 from projections.commands.project import COMMANDS
 from projections.follow import slowest
 from projections.orders import queries as orders_queries
-from projections.orders.project import ORDERS
+from projections.orders.project import ORDERS, Row
 from projections.projection import Rows
 from projections.rebuild import rebuild
 from projections.swap import Beside
@@ -73,7 +74,10 @@ def _with_a_bug(state: OrderState) -> Rows:
     if state.order == BAD:
         raise ZeroDivisionError
     rows = ORDERS.project(state)
-    return {**rows, "orders": [row._replace(total=1, currency="USD") for row in rows["orders"]]}
+    return {
+        **rows,
+        "orders": [row._replace(total=Decimal(1), currency="USD") for row in rows["orders"] if isinstance(row, Row)],
+    }
 
 
 KEYS = orders(60)
@@ -180,16 +184,42 @@ async def test_no_row_goes_back_over_a_swap(pool: Pool, log: Log, monkeypatch: p
     """What was followed live after a rebuild had caught up is in the new tables from their first moment."""
     (key,) = orders(1)
     await log.append([placed(key)])
-    real = Beside.analyze
+    real = Beside.swap
 
-    async def late(self: Beside) -> None:
+    async def late(self: Beside) -> bool:
         await log.append([confirmed(key)])
         await follow(pool, log)
-        await real(self)
+        return await real(self)
 
-    monkeypatch.setattr(Beside, "analyze", late)
+    monkeypatch.setattr(Beside, "swap", late)
     await rebuild(pool, EVERY[0])
     assert [row.order for row in (await orders_queries.listed(pool, stage="confirmed"))[0]] == [key]
+
+
+async def test_nobody_follows_the_old_tables_while_they_are_swapped(
+    pool: Pool, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower that would show something new in the last moment of the old tables waits, and shows it in the new."""
+    (key,) = orders(1)
+    await log.append([placed(key)])
+    await follow(pool, log)
+    real, seen, following = Beside.catch_up, list[int](), list[asyncio.Task[None]]()
+
+    async def late(self: Beside) -> None:
+        await real(self)
+        if self._connection.is_in_transaction():
+            await log.append([confirmed(key)])
+            following.append(asyncio.create_task(follow(pool, log)))
+            await asyncio.wait(following, timeout=0.5)
+            seen.append((await orders_queries.listed(pool))[0][0].version)
+
+    monkeypatch.setattr(Beside, "catch_up", late)
+    await rebuild(pool, EVERY[0])
+    seen.append((await orders_queries.listed(pool))[0][0].version)
+    assert seen == sorted(seen)
+    await asyncio.wait(following)
+    await follow(pool, log)
+    assert (await orders_queries.listed(pool))[0][0].version == 2
 
 
 async def test_a_swap_given_up_loses_nothing(pool: Pool, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,10 +230,11 @@ async def test_a_swap_given_up_loses_nothing(pool: Pool, log: Log, monkeypatch: 
 
     async def late(self: Beside) -> None:
         nonlocal calls
-        calls += 1
-        if calls == 2:  # the one inside the first swap
+        calls += self._connection.is_in_transaction()
+        if calls == 1:  # inside the first swap
+            calls += 1
             await log.append([confirmed(key)])
-        if calls == 3:
+        elif calls == 3:
             again.set()
         await real(self)
 
