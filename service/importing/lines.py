@@ -50,10 +50,9 @@ REJECTED, EXPORTED = b'{"line":', b'"occurred_at"'
 
 
 class Past(msgspec.Struct, frozen=True):
-    """An event on its way into the log, and its fact. `exported`: by a hub, perhaps this one, which may know it."""
+    """An event on its way into the log. `exported`: by a hub, perhaps this one, which may know it."""
 
     event: NewEvent
-    fact: f.Fact | None
     exported: bool = False
 
 
@@ -100,13 +99,13 @@ def _told(message: Message | Unreadable, settings: Settings, actor: str) -> Past
         event = understand(message, settings)
         if event.occurred_at is None:
             raise _timeless(message)
-        return Past(msgspec.structs.replace(event, actor=actor), None)
+        return Past(msgspec.structs.replace(event, actor=actor))
     at = marks.moment(message.time, settings.zone(message.source))
     if at is None:
         raise _timeless(message)
     order = order_key(message, settings)
-    event, fact = _event(order, message, at, settings, actor)
-    return Past(msgspec.structs.replace(event, body=message.body), fact)
+    event = _event(order, message, at, settings, actor)
+    return Past(msgspec.structs.replace(event, body=message.body))
 
 
 def _timeless(message: Message) -> Unreadable:
@@ -130,17 +129,15 @@ def _exported(tree: dict[str, Any], line: bytes, settings: Settings, actor: str)
     at = marks.moment(when, settings.zone(source))
     if at is None:
         raise Unreadable("missing_field", f"occurred_at is {when[:40]!r}, no time", "/occurred_at")
-    event, fact = _event(order_key(message, settings), message, at, settings, actor)
+    event = _event(order_key(message, settings), message, at, settings, actor)
     personal = tree.get("personal")
     if isinstance(personal, dict):
         event = msgspec.structs.replace(event, personal=codec.encode(personal))
-    return Past(event, fact, exported=True)
+    return Past(event, exported=True)
 
 
-def _event(
-    order: str, message: Message, at: datetime, settings: Settings, actor: str
-) -> tuple[NewEvent, f.Fact | None]:  # fmt: skip
-    """An event of a type whose data are as the log holds them, and its fact; of an unknown type nothing is known."""
+def _event(order: str, message: Message, at: datetime, settings: Settings, actor: str) -> NewEvent:
+    """An event of a type whose data are as the log holds them; of an unknown type nothing is known."""
     source, channel = message.source, order.partition("/")[0]
     if message.type in SHOWN or source.startswith(passing.CHANNEL):
         if channel == "1c":
@@ -154,13 +151,12 @@ def _event(
     if message.type in f.FACTS:
         fact, personal = _fact(message.type, data, order, at, settings.zone(message.source))
     document = fact.document.id if isinstance(fact, f.Registered) else None
-    event = NewEvent(
+    return NewEvent(
         order=order, type=message.type, source=source, id=message.id or "", actor=actor, occurred_at=at,
         digest=codec.digest(source, message.id, message.type, order, data, None),
         data=b"{}" if fact is None else codec.encode(fact), document=(document or "").casefold() or None,
         personal=codec.encode(personal) if personal else None,
     )  # fmt: skip
-    return event, fact
 
 
 def _fact(type: str, data: dict[str, Any], order: str, at: datetime, zone: ZoneInfo) -> tuple[f.Fact, dict[str, Any]]:

@@ -27,6 +27,7 @@ async def listeners(url: str) -> int:
     connection = await asyncpg.connect(url)
     count: int = await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        " AND state = 'idle'"  # one that is about to listen does not hear yet
     )
     await connection.close()
     return count

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -31,8 +31,8 @@ WARM = 10
 """Batches before those that count: plans and caches are made by then."""
 
 TABLES = {
-    "events": "position, order_key, version, type, source, id, cause, actor, occurred_at, recorded_at, bucket, id_reused, "
-    "digest, data, body_hash, hash",
+    "events": "position, order_key, version, type, source, id, cause, actor, occurred_at, recorded_at, bucket, "
+    "id_reused, digest, data, body_hash, hash",
     "bodies": "position, order_key, body",
     "personal": "position, order_key, data",
     "documents": "document_id, order_key",
@@ -98,7 +98,7 @@ class Sides:
             if not head.position:
                 await self._owner.execute(f"CREATE TABLE plain.{table} (LIKE okno.{table} INCLUDING INDEXES)")
             await self._owner.execute(
-                f"INSERT INTO plain.{table} ({columns}) SELECT {columns} FROM okno.{table} ON CONFLICT DO NOTHING"  # noqa: S608
+                f"INSERT INTO plain.{table} ({columns}) SELECT {columns} FROM okno.{table} ON CONFLICT DO NOTHING"
             )
         await self._owner.execute("VACUUM ANALYZE")
         await self._owner.execute("CHECKPOINT")
@@ -112,7 +112,7 @@ class Sides:
         assert all(one.outcome == "appended" for one in outcomes)
         arguments = list[Sequence[object]]()
         for table, columns in TABLES.items():
-            query = f"SELECT {columns} FROM okno.{table} WHERE {SINCE[table]}"  # noqa: S608  # constants
+            query = f"SELECT {columns} FROM okno.{table} WHERE {SINCE[table]}"
             rows = await self._owner.fetch(query, before)
             arguments += zip(*rows, strict=True) if rows else [()] * len(TYPES[table].split(", "))
         began = time.perf_counter()

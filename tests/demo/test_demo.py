@@ -3,8 +3,8 @@
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,14 +149,27 @@ def numbers(folder: Path) -> set[str]:
     return {str(order["number"]) for order in kept["orders"]}
 
 
+def take(taken: socket.socket, port: int) -> None:
+    """Takes a port; waits for another test's demo to let go of it, which else might do so a moment later."""
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    until = time.monotonic() + 120
+    while True:
+        try:
+            taken.bind(("127.0.0.1", port))
+        except OSError:
+            if time.monotonic() > until:
+                return  # somebody else's for good: taken all the same
+            time.sleep(0.2)
+        else:
+            taken.listen()
+            return
+
+
 async def test_taken_ports(start: Start, tmp_path: Path) -> None:
     """With the hub's and the sandbox's ports taken both move to others; without configuration commands find them."""
     with socket.socket() as hub, socket.socket() as sandbox:
-        for taken, port in ((hub, 8080), (sandbox, SANDBOX_PORT)):
-            with suppress(OSError):  # somebody else has it: as good
-                taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                taken.bind(("127.0.0.1", port))
-                taken.listen()
+        take(hub, 8080)
+        take(sandbox, SANDBOX_PORT)
         demo = start("demo", "--rabbitmq", "none")
         demo.until_says("Ctrl-C")
         url, _ = demo.hub

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -22,6 +23,7 @@ from service.cli import main
 from service.database import Pool
 from service.importing.rejects import Rejects
 from service.importing.running import Imported, Reader, name_of, run
+from service.importing.staging import SIZE
 from service.settings import load
 from tests.events.said import new
 from tests.exports.conftest import Okno
@@ -186,6 +188,38 @@ async def test_live_events_come_in_between(pool: Pool, log: Log, config: Path, p
     found, _ = await importing
     assert found.appended == 12_000
     assert sum(1 < position < 12_000 for position in live) > 3
+
+
+async def test_a_helper_that_dies_costs_no_line(pool: Pool, log: Log, config: Path, past: Past) -> None:
+    """The process that understands lines is killed in the middle: what it was at is understood here, in order."""
+    path, killed = past(marks(9000)), list[int]()
+
+    def kill(_: int) -> None:
+        for helper in multiprocessing.active_children():
+            if not killed and helper.pid is not None:
+                helper.kill()
+                killed.append(helper.pid)
+
+    with path.open("rb") as file:
+        reader = Reader(file, load(config), "import/anna")
+        found = await run(
+            pool, BODY_KEY, reader, None, resumed=lambda _: None, faulty=lambda _: None, progress=kill
+        )  # fmt: skip
+    assert (found.lines, found.appended, len(killed)) == (9000, 9000, 1)
+    assert await ids(log) == [f"m{n}" for n in range(9000)]
+    assert multiprocessing.active_children() == []
+
+
+async def test_a_line_of_many_events_is_appended_in_several_steps(
+    pool: Pool, log: Log, config: Path, past: Past
+) -> None:
+    """However many events a line holds, no append holds the log's lock for more than its share."""
+    every = marks(6000)
+    found, _ = await imported(pool, config, past([json.dumps(every[n : n + 3000]) for n in (0, 3000)]))
+    assert (found.lines, found.appended) == (2, 6000)
+    assert await ids(log) == [f"m{n}" for n in range(6000)]
+    most = await pool.fetchval("SELECT max(last_position - first_position + 1) FROM okno.seals")
+    assert most <= SIZE
 
 
 async def test_killed_anywhere_it_goes_on_where_it_was(
