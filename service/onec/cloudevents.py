@@ -9,6 +9,7 @@ code for the reason and a sentence that says what to do. What the attributes mea
 
 import base64
 import binascii
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,7 +110,7 @@ def shared(envelope: Mapping[str, str]) -> dict[str, str]:
 
 def _parse(body: bytes) -> Any:
     try:
-        text = body.decode("utf-8-sig")
+        text = body.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise Unreadable("not_utf8", f"byte {error.start} is not UTF-8: write the message in UTF-8") from error
     if not text.strip():
@@ -145,7 +146,7 @@ def _element(item: Any, part: bytes, number: int, envelope: Mapping[str, str]) -
 def _message(tree: dict[str, Any], body: bytes, envelope: Mapping[str, str], pointer: str) -> Message | Unreadable:
     own = {name: _attribute(tree, name) for name in TAKEN}
     taken = {name: envelope.get(name, "") for name in TAKEN if not own[name]}
-    type, source, subject, id, time = ({**own, **taken}[name] for name in TAKEN)
+    type, source, subject, id, time = (own | taken).values()
     if not type:
         return Unreadable("no_type", "the event has no type, such as order.confirmed", f"{pointer}/type", body)
     if not subject:
@@ -189,6 +190,8 @@ def _binary(tree: Any, body: bytes, envelope: Mapping[str, str]) -> Message | Un
 
 def _attribute(tree: dict[str, Any], name: str) -> str:
     value = tree.get(name)
+    if type(value) is str:
+        return value.strip()
     return "" if value is None or isinstance(value, dict | list) else str(value).strip()
 
 

@@ -112,11 +112,11 @@ def moment(text: str | None, zone: ZoneInfo) -> datetime | None:
     text = (text or "").strip()
     if not text or text.startswith(NO_DATE):
         return None
-    if russian := RUSSIAN.fullmatch(text):
+    if text[2:3] == "." and (russian := RUSSIAN.fullmatch(text)):
         day, month, year, hour, minute, second = russian.groups(default="0")
         text = f"{year}-{month}-{day}T{int(hour):02}:{minute:0>2}:{second:0>2}"
     try:
-        value = datetime.fromisoformat(FRACTION.sub(r"\1", text))
+        value = datetime.fromisoformat(FRACTION.sub(r"\1", text) if "." in text else text)
         return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):  # the second: year 1 or 9999, moved over the edge by its zone
         return None

@@ -26,7 +26,7 @@ from tests.benchmarks.fill import BATCH, server
 from tests.benchmarks.histories import ABREAST, events
 from tests.servers import BODY_KEY
 
-SIZES = (100, 500)
+SIZES = (1, 100, 500)
 WARM = 10
 """Batches before those that count: plans and caches are made by then."""
 
@@ -131,7 +131,7 @@ async def measure(url: str, histories: Sequence[int], batches: int) -> None:
                 taken = [await sides.batch(size) for _ in range(WARM + batches)][WARM:]
                 append, insert = (median(one) for one in zip(*taken, strict=True))
                 print(
-                    f"{history:>9,} events before, batches of {size}: append {size / append:,.0f} events/s, "
+                    f"{history:>9,} events before, batches of {size:>3}: append {size / append:,.0f} events/s, "
                     f"plain INSERT {size / insert:,.0f}/s, ratio {insert / append:.2f}",
                     flush=True,
                 )

@@ -113,7 +113,7 @@ async def test_poison_does_not_stop_a_partition(
 
 
 async def test_batches_grow_under_load(rabbit: Rabbit, log: Log, intake: Intake, pool: Pool, amqp_url: str) -> None:
-    """Many waiting messages take few commits: on average ten or more a commit, however slowly a busy broker hands out."""
+    """Many waiting messages take few commits: ten or more a commit, however slowly a busy broker hands them out."""
     await rabbit.declare()
     for first in range(0, 2000, 500):
         await rabbit.publish(ORDER, *numbered(500, first))
