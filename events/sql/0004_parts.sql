@@ -4,6 +4,8 @@
 -- could not be told to.
 --
 -- An order's events are found by position, not by version: Postgres then looks into the newest part first and stops there.
+-- One index finds both an id that was used before and the very message, for a digest covers its message's source and id;
+-- digests alone lie all over an index, and cost each append a page of its own.
 
 ALTER TABLE okno.head ADD COLUMN room bigint NOT NULL DEFAULT 1, ADD COLUMN part_size bigint NOT NULL DEFAULT 10000000;
 COMMENT ON COLUMN okno.head.room IS 'the first position that no part has room for yet';
@@ -15,8 +17,7 @@ ALTER TABLE okno.events_1 RENAME CONSTRAINT events_pkey TO events_1_pkey;
 CREATE TABLE okno.events (LIKE okno.events_1) PARTITION BY RANGE (position);
 ALTER TABLE okno.events ADD PRIMARY KEY (position);
 CREATE INDEX events_order ON okno.events (order_key, position);
-CREATE INDEX events_digest ON okno.events (digest);
-CREATE INDEX events_source_id ON okno.events (source, id);
+CREATE INDEX events_message ON okno.events (source, id, digest);
 CREATE INDEX events_bucket_order ON okno.events (bucket, order_key);
 CREATE INDEX events_commands ON okno.events (position) WHERE type = 'command.requested';
 CREATE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON okno.events

@@ -1,10 +1,5 @@
--- append_batch from now on: 0002 with parts that are added as they are needed, seals that reach back (0005), nothing
--- kept that may be erased for an order that was erased (0006), and an index less.
-
--- One index finds both an id that was used before and the very message: a digest covers its message's source and id.
--- Digests alone lie all over an index, and cost each append a page of its own.
-DROP INDEX okno.events_digest, okno.events_source_id;
-CREATE INDEX events_message ON okno.events (source, id, digest);
+-- append_batch from now on: 0002 with parts that are added as they are needed and probed by one index less (0004), seals
+-- that reach back (0005), and nothing kept that may be erased for an order that was erased (0006).
 
 -- Appends a batch under the lock of the head row and says what became of each event.
 --
