@@ -6,6 +6,12 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+import asyncpg
+import pytest
+
+TOOLS = 18
+"""The version of the tools that lie beside the embedded server."""
+
 
 def binaries() -> Path:
     """The folder of pg_dump, pg_restore and psql."""
@@ -27,7 +33,12 @@ def called(*words: str, environment: dict[str, str] | None = None) -> str:
 
 
 async def dump(url: str, file: Path) -> None:
-    """Dumps a database into a file."""
+    """Dumps a database into a file. A server older than these tools would not take it back: then the test is skipped."""
+    connection = await asyncpg.connect(url)
+    version = connection.get_server_version().major
+    await connection.close()
+    if version < TOOLS:
+        pytest.skip(f"PostgreSQL {version} does not take a dump made by the tools of {TOOLS}")
     await asyncio.to_thread(called, "pg_dump", "--format=custom", f"--file={file}", url)
 
 

@@ -64,17 +64,18 @@ class Reacting:
         self._plan = plan
         self._taken: list[Recorded] = []
         self._held: list[Recorded] = []  # said under documents that are not linked yet
+        self._linked: set[str] = set()  # keys of documents that are
         self._past = _Past()
         self._everything = self._first = False  # shown or linked, and nobody has reacted to it
         self._archived: str | None = None  # where an order stood that was over long before it was first seen
 
     def take(self, event: Recorded, following: Recorded | None = None, *, react: bool = True) -> list[Request]:
         """Takes the next event; what it calls for, unless it was reacted to before. `following` comes after it."""
-        if event.order != self.state.order:
+        if event.order != self.state.order and event.order not in self._linked:
             self._held.append(event)
             return []
         before = self._known(event) if react else _NOTHING
-        if self._held and event.type == "order.registered":
+        if event.type == "order.registered":
             self._link(decode(event))
         self._taken.append(event)
         evolve(self.state, event)
@@ -103,7 +104,9 @@ class Reacting:
     def _link(self, fact: f.Fact | None) -> None:
         """Joins what was said under a document that is the order's from now on, each at its own place."""
         document = fact.document.id if isinstance(fact, f.Registered) else None
-        linked = [e for e in self._held if e.order == f"{ONEC}/{(document or '').casefold()}"]
+        key = f"{ONEC}/{(document or '').casefold()}"
+        self._linked.add(key)
+        linked = [e for e in self._held if e.order == key]
         if not linked:
             return
         self._held = [e for e in self._held if e not in linked]

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.order import facts as f
@@ -109,6 +109,7 @@ def test_a_command_does_not_depend_on_when_it_was_asked_for(events: list[Recorde
     assert one_by_one == at_once
 
 
+@example([REGISTERED, mark("assembled", order=DOCUMENT), PLACED])
 @given(st.lists(st.sampled_from([*ONEC_SAYS, PLACED, OPEN]), max_size=25))
 def test_a_mark_said_twice_asks_for_nothing_more(said: list[Said]) -> None:
     """1C's marks doubled as new messages want no step twice, and no new one."""
