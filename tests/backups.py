@@ -33,7 +33,7 @@ def called(*words: str, environment: dict[str, str] | None = None) -> str:
 
 
 async def dump(url: str, file: Path) -> None:
-    """Dumps a database into a file. A server older than these tools would not take it back: then the test is skipped."""
+    """Dumps a database into a file. A server older than these tools would not take it back: then it is a skip."""
     connection = await asyncpg.connect(url)
     version = connection.get_server_version().major
     await connection.close()
