@@ -122,6 +122,17 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
+DATA_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes about a value: what it is, that it clashes with another, that it is too large for an index."""
+
+
+def is_about_data(error: Exception) -> bool:
+    """Whether Postgres, or the driver before it, refused a value: one row's fault, not that of those beside it."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in DATA_CLASSES
+    return isinstance(error, ValueError | TypeError | OverflowError)
+
+
 def waits(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Turns what waiting helps against into `LogUnavailable`, whatever the driver calls it."""
 

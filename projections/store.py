@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from events.log import HISTORIES, recorded
+from events.log import HISTORIES, is_about_data, recorded
 from events.recorded import Recorded
 from projections.projection import Made, Projection, described
 
@@ -62,7 +62,7 @@ async def _replace(
         async with connection.transaction():
             await _put(connection, projection, made, suffix, fresh)
     except Exception as error:
-        if not _is_about_data(error):
+        if not is_about_data(error):
             raise
         refused = described(error)
     else:
@@ -91,17 +91,6 @@ async def _put(
             await connection.copy_records_to_table(
                 name, schema_name="okno", columns=list(table.columns), records=records
             )
-
-
-DATA_CLASSES = ("22", "23", "54")
-"""SQLSTATE classes about a value: what it is, that it clashes with another, that it is too large for an index."""
-
-
-def _is_about_data(error: Exception) -> bool:
-    """Whether Postgres, or the driver before it, refused a value."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] in DATA_CLASSES
-    return isinstance(error, ValueError | TypeError | OverflowError)
 
 
 def _text(error: str) -> str:

@@ -1,1 +1,1 @@
-"""The log's tables and functions, numbered; `apply` brings a database up to date."""
+"""The log's tables and functions, numbered; `service.database.migrate` applies them."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from events.log import COLUMNS, HEAD, Head, waits
+from events.log import COLUMNS, HEAD, LINKED, Head, waits
 from service.audit import inclusion
 from service.audit.inclusion import NoProof, way
 from service.database import Pool
@@ -20,9 +20,6 @@ BATCH: Final = 2000
 
 LINKS_AT_ONCE: Final = 200
 """Links read at a time."""
-
-# An order's keys: its own, and those of its documents.
-KEYS = "SELECT $1::text AS key UNION SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
 
 # All events of some keys, up to a position.
 HISTORY = f"""
@@ -101,7 +98,7 @@ async def extracted(pool: Pool, wanted: Wanted, progress: Progress = silent) -> 
 
 
 async def _order(pool: Pool, head: Head, order: str, through: list[int]) -> AsyncIterator[bytes]:
-    keys = [row["key"] for row in await _rows(pool, KEYS, order)]
+    keys = [order, *(row[0] for row in await _rows(pool, LINKED, order))]
     events = {row["position"]: row for row in await _rows(pool, HISTORY, keys, head.position)}
     if not any(row["order_key"] == order for row in events.values()):
         raise NoProof(f"no events of {order}: an order is named as CHANNEL/NUMBER, `okno events` shows what there is")

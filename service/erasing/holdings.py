@@ -21,9 +21,6 @@ CATEGORIES: Final = (
 )  # fmt: skip
 """Kinds of data, as `order.erased` and the act name them; `other` is what nobody foresaw."""
 
-# The order a document of 1C was linked to.
-OWNER = "SELECT order_key FROM okno.documents WHERE document_id = $1"
-
 # Raw messages of an order, and requests and answers whose outcome is still open.
 COUNTS = """
 SELECT (SELECT count(*) FROM okno.bodies b WHERE b.order_key = ANY($1)) AS bodies,
@@ -97,8 +94,7 @@ class Looked(msgspec.Struct, frozen=True):
 @waits
 async def look(log: Log, pool: Pool, order: str, channels: Iterable[str]) -> Looked:
     """What is held of an order now; a document's key stands for its order once they are linked."""
-    owner = await pool.fetchval(OWNER, order.removeprefix("1c/")) if order.startswith("1c/") else None
-    order = owner or order
+    order = await log.order_of(order)
     history = (await log.histories([order]))[order]
     state, head, known = fold(order, history), await log.head(), tuple(channels)
     async with pool.acquire() as connection:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from events.log import waits
+from events.log import is_about_data, waits
 from service.importing.beside import beside
 from service.importing.parts import Fault, Lines, Part, Reading, Row
 from service.importing.staging import Staging, Written
@@ -31,9 +31,6 @@ PART_BYTES = 4 << 20
 
 HEAD_BYTES = 65_536
 """What a file is known by besides its size."""
-
-DATA_CLASSES = ("22", "23", "54")
-"""SQLSTATE classes about a value: what it is, that it clashes with another, that it is too large for an index."""
 
 
 class Imported(msgspec.Struct):
@@ -165,7 +162,7 @@ async def _taken(
     try:
         return await staging.write(rows, end), 0
     except Exception as error:
-        if not rows or not _is_about_data(error):
+        if not rows or not is_about_data(error):
             raise
         if len(rows) == 1:
             row = rows[0]
@@ -176,8 +173,3 @@ async def _taken(
     one, first = await _taken(staging, rows[:middle], lines[:middle], None, faulty)
     other, second = await _taken(staging, rows[middle:], lines[middle:], end, faulty)
     return Written(one.appended + other.appended, one.known + other.known), first + second
-
-
-def _is_about_data(error: Exception) -> bool:
-    state = getattr(error, "sqlstate", None)
-    return state[:2] in DATA_CLASSES if state else isinstance(error, ValueError | TypeError | OverflowError)
