@@ -20,6 +20,7 @@ from service.work import Work
 from tests.erasing.planted import (
     BUYER,
     CHANNELS,
+    DOCUMENT,
     DOCUMENT_NUMBER,
     KEYS,
     NAME,
@@ -145,6 +146,7 @@ async def test_a_documents_key_names_the_order(planted: None, log: Log, pool: Po
     """`1c/DOCUMENT` is the order it was linked to."""
     looked = await look(log, pool, KEYS[1], CHANNELS)
     assert (looked.order, looked.keys, looked.under_way) == (ORDER, KEYS, True)
+    assert (await look(log, pool, f"1c/{DOCUMENT.upper()}", CHANNELS)).order == ORDER, "ids of 1C come in any case"
 
 
 async def test_what_came_since_the_look_goes_too(planted: None, log: Log, pool: Pool, intake: Intake) -> None:
