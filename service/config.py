@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -115,6 +116,14 @@ def _named(tree: Any, shape: type[T], message: str, path: str) -> str:
 def _only(tree: Any, steps: list[str], key: str) -> Any:
     """The tree with one key left in the table at the end of `steps`."""
     return {**tree, steps[0]: _only(tree[steps[0]], steps[1:], key)} if steps else {key: tree[key]}
+
+
+def named_zone(name: str, at: str) -> ZoneInfo:
+    """A time zone by its name, such as Europe/Samara."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # an unknown name, an unlikely one, a folder
+        raise ConfigError(f"{at}: {name!r} is no time zone: write it as Europe/Samara") from error
 
 
 def duration(text: str, at: str) -> timedelta:

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from events.order.facts import ONEC_TYPES
 from events.order.stages import PATH
-from service.config import MAX_DAYS, ConfigError, converted, duration, resolved, secret
+from service.config import MAX_DAYS, ConfigError, converted, duration, named_zone, resolved, secret
 from service.marketplaces import kinds
 from service.marketplaces.port import Marketplace
+from service.onec.config import Onec, OnecSource
 
 __all__ = [
     "Channel", "ChannelKeys", "ConfigError", "Http", "Onec", "OnecSource", "Postgres", "RabbitMQ", "Settings",
@@ -25,10 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 CHANNEL_NAME = re.compile(r"[a-z0-9-]+")
-SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 HOOK_SECRET = re.compile(r"[A-Za-z0-9._~-]{12,}")
 TRIGGERS = ("registered", *PATH[1:], "rescheduled", "cancelled", "cancellation_answered")
-DIALECTS = ("okno",)
 MAX_PARTITIONS = 256
 
 
@@ -44,20 +42,6 @@ class RabbitMQ(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Http(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8080
-
-
-class OnecSource(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One base of 1C; what it leaves out is as in `[onec]` and `timezone`."""
-
-    dialect: str = "okno"
-    timezone: str | None = None
-    statuses: dict[str, str] = {}
-    mapping: dict[str, str] = {}
-
-
-class Onec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    statuses: dict[str, str] = {}
-    sources: dict[str, OnecSource] = {}
 
 
 class ChannelKeys(msgspec.Struct, frozen=True):
@@ -104,14 +88,12 @@ class Settings(msgspec.Struct, frozen=True):
 
     def zone(self, source: str) -> ZoneInfo:
         """The time zone of a sender's times without one; `source` as CloudEvents name it (`1c/ut11`)."""
-        base = self.onec.sources.get(source.rpartition("/")[2])
-        return ZoneInfo(base.timezone) if base is not None and base.timezone else self.timezone
+        zone = self.onec.base(source).timezone
+        return ZoneInfo(zone) if zone else self.timezone
 
     def status_type(self, source: str, status: str) -> str | None:
         """The message type a status of 1C stands for, blanks and case aside; None where it is not mapped."""
-        base = self.onec.sources.get(source.rpartition("/")[2])
-        names = {**self.onec.statuses, **(base.statuses if base is not None else {})}
-        return {_plain(name): type for name, type in names.items()}.get(_plain(status))
+        return self.onec.status_type(source, status)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -123,10 +105,6 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     onec: Onec = Onec()
     channels: dict[str, dict[str, Any]] = {}
     raw_retention_days: int | None = None
-
-
-def _plain(name: str) -> str:
-    return "".join(name.split()).casefold()
 
 
 def load(path: Path | None, base: Path | None = None) -> Settings:
@@ -156,21 +134,14 @@ def parse(tree: dict[str, Any], base: Path) -> Settings:
         raise ConfigError("channels: must be tables, as [channels.ym-msk]")
     rest = {key: value for key, value in tree.items() if key != "channels"}
     file = converted(resolved(rest, base, ""), _File, "")
-    zone = _zone(file.timezone, "timezone")
+    zone = named_zone(file.timezone, "timezone")
     _check_servers(file)
-    _check_onec(file.onec)
+    file.onec.check(set(tables))
     channels = {name: _channel(name, table, base, zone) for name, table in tables.items()}
     return Settings(
         zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels,
         file.raw_retention_days,
     )  # fmt: skip
-
-
-def _zone(name: str, at: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:  # an unknown name, an unlikely one, a folder
-        raise ConfigError(f"{at}: {name!r} is no time zone: write it as Europe/Samara") from error
 
 
 def _check_servers(file: _File) -> None:
@@ -189,28 +160,6 @@ def _check_servers(file: _File) -> None:
         raise ConfigError("data_dir: must not be empty: name a folder")
     if file.raw_retention_days is not None and not 1 <= file.raw_retention_days <= MAX_DAYS:
         raise ConfigError(f"raw_retention_days: {file.raw_retention_days} is not within 1 to {MAX_DAYS} whole days")
-
-
-def _check_onec(onec: Onec) -> None:
-    _check_statuses("onec.statuses", onec.statuses)
-    for name, source in onec.sources.items():
-        at = f"onec.sources.{name}"
-        if not SOURCE_NAME.fullmatch(name):
-            raise ConfigError(f"{at}: a base's name is Latin letters, digits, '.', '_' and '-': it names a queue")
-        if source.timezone is not None:
-            _zone(source.timezone, f"{at}.timezone")
-        if source.dialect not in DIALECTS:
-            raise ConfigError(f"{at}.dialect: {source.dialect!r} is not one of {', '.join(DIALECTS)}")
-        _check_statuses(f"{at}.statuses", source.statuses)
-
-
-def _check_statuses(at: str, names: dict[str, str]) -> None:
-    known: dict[str, str] = {}
-    for status, type in names.items():
-        if type not in ONEC_TYPES or type in ("order.status", "order.snapshot"):
-            raise ConfigError(f'{at}."{status}": {type!r} is no message type of 1C, such as order.confirmed')
-        if known.setdefault(_plain(status), type) != type:
-            raise ConfigError(f'{at}."{status}": blanks and case aside, this status stands here twice: leave one')
 
 
 def _channel(name: str, table: Any, base: Path, zone: ZoneInfo) -> Channel:

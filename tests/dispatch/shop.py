@@ -26,6 +26,7 @@ from service.door import Door
 from service.http_client import ChannelClient
 from service.intake import Intake
 from service.leases import Leases
+from service.marketplaces.exchange import CallFailed
 from service.marketplaces.port import Call, Reply, Wanted
 from service.marketplaces.yandex.sandbox import Entry, Market, Order
 from service.plans import plan_of
@@ -37,6 +38,9 @@ from service.work import Work
 
 CALL_TIMEOUT, SETTLE, LEASE = 0.5, 0.2, timedelta(seconds=1.1)
 """As in life a lease outlives a call and its settling; only shorter."""
+
+READ_TRIES = 10
+"""A read on a busy machine may take longer than CALL_TIMEOUT; the hub would read again, too."""
 
 DONE = ("done", "refused", "given_up", "withdrawn", "withheld")
 
@@ -133,7 +137,13 @@ class Shop(Place):
     async def place(self, process: Process, *, pickup: bool = False) -> Order:
         """A buyer orders, and the hub has read it."""
         order = self.market.place(self.campaign, pickup=pickup, marked=False)
-        await process.reader.see([Wanted(str(order.number), new=True)])
+        for left in reversed(range(READ_TRIES)):
+            try:
+                await process.reader.see([Wanted(str(order.number), new=True)])
+                break
+            except CallFailed:
+                if not left:
+                    raise
         return order
 
     async def mark(self, order: Order, kind: str, fact: f.Fact | None = None) -> None:
