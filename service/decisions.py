@@ -6,6 +6,7 @@ the order is cancelled over there     ─▶ End done for what asked for just th
 an attempt nobody knows the end of    ─▶ ReadBack, before anything else is sent for this order; one that may never have
                                          been made, once a needed step before it is done
 the shop cancelled                    ─▶ End withdrawn, all but the cancellation
+the shop took that back               ─▶ End withdrawn, the cancellation
 1C said a step anew since             ─▶ End withdrawn, the older one
 tried to the end of its time          ─▶ End given_up
 a step before it failed for good      ─▶ Wait, until that one is retried or the order moved on over there
@@ -117,6 +118,9 @@ def decide(
         rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]
         if rest:
             return End(rest, "withdrawn", "the shop cancelled the order")
+    back = [c for c in waiting if c.stage == "cancelled"] if state.shop_cancelled is None else []
+    if back:
+        return End(back, "withdrawn", "the shop took its cancellation back")
     anew = [c for c in waiting if _said_anew(c, waiting)]
     if anew:
         return End(anew, "withdrawn", "1C has said it anew since: the newer one is told")

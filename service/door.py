@@ -12,7 +12,7 @@ from events.log import LogUnavailable
 from service import metrics
 from service.intake import Intake
 from service.onec.amqp import BrokerUnavailable, Publisher
-from service.onec.cloudevents import STRUCTURED, Message
+from service.onec.cloudevents import PLAIN, STRUCTURED, Message
 from service.onec.topology import IN
 
 CONFIRM_SECONDS = 1.0
@@ -67,7 +67,9 @@ class Door:
 
     async def _send(self, message: Message, timeout: float) -> None:
         assert self._publisher is not None
+        outside = message.outside
         await self._publisher.publish(
-            IN, message.subject, message.wire(), id=message.id or "", type=message.type, headers={}, timeout=timeout,
-            content_type=STRUCTURED,
+            IN, message.subject, message.wire(), id=message.id or "", type=message.type, timeout=timeout,
+            headers={f"cloudEvents:{key}": value for key, value in (outside or {}).items()},
+            content_type=STRUCTURED if outside is None else PLAIN,
         )  # fmt: skip

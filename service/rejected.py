@@ -7,8 +7,9 @@ import msgspec
 from events.log import waits
 from service import passing
 from service.database import Pool
-from service.intake import Intake, Raw
-from service.onec.cloudevents import Message, Unreadable, read
+from service.intake import Intake
+from service.onec.cloudevents import Message, Raw, Unreadable
+from service.onec.reading import read
 
 # Newest first; those that were taken in on another try are left out.
 LISTED = """
@@ -76,7 +77,7 @@ async def resubmit(pool: Pool, intake: Intake, id: str) -> bool:
     if row is None:
         return False
     envelope = msgspec.json.decode(row["envelope"], type=dict[str, str])
-    for message in read(row["body"], envelope):
+    for message in read(row["body"], envelope, intake.settings):
         try:
             if not (isinstance(message, Message) and passing.is_read(message)):  # what a read adds, the log decides
                 intake.event(message)

@@ -17,6 +17,7 @@ from events.order.stages import PATH
 from service.config import MAX_DAYS, ConfigError, converted, duration, named_zone, resolved, secret
 from service.marketplaces import kinds
 from service.marketplaces.port import Marketplace
+from service.onec import dialects
 from service.onec.config import Onec, OnecSource
 
 __all__ = [
@@ -136,7 +137,7 @@ def parse(tree: dict[str, Any], base: Path) -> Settings:
     file = converted(resolved(rest, base, ""), _File, "")
     zone = named_zone(file.timezone, "timezone")
     _check_servers(file)
-    file.onec.check(set(tables))
+    file.onec.check(set(tables), dialects.names())
     channels = {name: _channel(name, table, base, zone) for name, table in tables.items()}
     return Settings(
         zone, base / file.data_dir, file.postgres, file.rabbitmq, file.http, file.onec, channels,

@@ -13,7 +13,7 @@ from events import codec
 from events.order import facts as f
 from events.recorded import NewEvent
 from service import passing
-from service.onec import marks
+from service.onec import marks, snapshots
 from service.onec.cloudevents import Message, Unreadable
 from service.settings import Settings
 
@@ -86,6 +86,9 @@ def _event(order: str, message: Message, settings: Settings) -> NewEvent:
 
 def _mark(message: Message, settings: Settings, zone: ZoneInfo) -> tuple[str, f.Fact, dict[str, object]]:
     """A mark's type, fact and personal data; a status that is mapped is the mark it stands for."""
+    if snapshots.is_snapshot(message):
+        sent = snapshots.understood(message, settings)
+        return message.type, sent.fact, sent.personal
     fact, personal = marks.understood(message.type, message.data, zone)
     if isinstance(fact, f.Status):
         mapped = settings.status_type(message.source, fact.status)

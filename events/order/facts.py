@@ -22,16 +22,17 @@ from events.order.commands import (
     DeadlineNear,
     Erased,
 )
+from events.order.documents import Agreed, Posted, Snapshot, Uncancelled, Unposted
 from events.order.values import Deadline, Delivery, Document, Fact, Interval, Line, Receipt
 from events.recorded import Recorded
 
 __all__ = [
-    "FACTS", "HUB", "IMPORT", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Arrived", "Assembled", "AttentionCleared",
-    "CancellationAccepted", "CancellationDeclined", "CancellationRequested", "Cancelled", "Changed",
-    "CommandOutcome", "CommandRequested", "CommandRetried", "Completed", "Confirmed", "Deadline",
-    "DeadlineNear", "Delivered", "Delivery", "Document", "Erased", "Fact", "HandedOver", "Interval", "Line", "Notified",
-    "Placed", "Receipt", "Registered", "Rescheduled", "Returned", "Seen", "Shipped", "Snapshot", "Status",
-    "from_onec", "imported",
+    "FACTS", "HUB", "IMPORT", "ONEC_STAGES", "ONEC_TYPES", "OUTCOMES", "Agreed", "Arrived", "Assembled",
+    "AttentionCleared", "CancellationAccepted", "CancellationDeclined", "CancellationRequested", "Cancelled",
+    "Changed", "CommandOutcome", "CommandRequested", "CommandRetried", "Completed", "Confirmed", "Deadline",
+    "DeadlineNear", "Delivered", "Delivery", "Document", "Erased", "Fact", "HandedOver", "Interval", "Line",
+    "Notified", "Placed", "Posted", "Receipt", "Registered", "Rescheduled", "Returned", "Seen", "Shipped", "Snapshot",
+    "Status", "Uncancelled", "Unposted", "from_onec", "imported",
 ]  # fmt: skip
 
 
@@ -114,18 +115,6 @@ class Status(Fact, frozen=True, kw_only=True):
     status: str
 
 
-class Snapshot(Fact, frozen=True, kw_only=True):
-    """1C's document as it stood at a moment."""
-
-    document: Document | None = None
-    status: str | None = None
-    posted: bool | None = None
-    deleted: bool | None = None
-    cancelled: bool | None = None
-    lines: tuple[Line, ...] | None = None
-    version: str | None = None
-
-
 # What a marketplace says --------------------------------------------------------------------------------------------
 
 
@@ -198,6 +187,9 @@ FACTS: dict[str, type[Fact]] = {
     "order.returned": Returned,
     "order.status": Status,
     "order.snapshot": Snapshot,
+    "order.uncancelled": Uncancelled,
+    "order.unposted": Unposted,
+    "order.posted": Posted,
     "order.placed": Placed,
     "order.changed": Changed,
     "order.cancellation_requested": CancellationRequested,
@@ -246,6 +238,9 @@ ONEC_TYPES = (
     "order.returned",
     "order.status",
     "order.snapshot",
+    "order.uncancelled",
+    "order.unposted",
+    "order.posted",
 )
 """What 1C may say."""
 

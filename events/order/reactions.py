@@ -13,6 +13,8 @@ Had is what was requested, and what the marketplace did without us: a step that 
 Data for a stage it has passed (a track, marking codes) are still sent when 1C marks them late, but not out of the past
 of an order that is seen for the first time: else the first start would tell a marketplace of its whole archive.
 
+A cancellation that 1C takes back before the marketplace was told is none: the steps withdrawn for it are wanted again.
+
 Had is what was imported, too. Nothing follows from an imported event. A later mark asks for what lies above the stages
 imported; one that repeats such a stage only for steps by which it says something else. What was marked live before an
 import showed or linked the order is told with the next event from outside.
@@ -85,8 +87,11 @@ class Reacting:
         if f.imported(event):
             self._past.add(event)
             return []
+        self._everything = self._everything or _taken_back(self.state, event)
         everything = first = False
-        if event.source != f.HUB:  # the hub's own commands are no news that could release what waits
+        if event.source != f.HUB or _taken_back(
+            self.state, event
+        ):  # other commands are no news that releases what waits
             everything, first, self._everything, self._first = self._everything, self._first, False, False
         if not react:
             return []
@@ -264,5 +269,26 @@ def _triggered(
         id = command_id(state.order, now.plan.channel, step.name, None if once else cause)
         if anew and id in state.commands:
             id = command_id(state.order, now.plan.channel, step.name, cause)
+        elif _lost(state, now.plan.channel, step.name, stage or trigger):
+            id = command_id(state.order, now.plan.channel, step.name, f"again/{state.uncancelled}")
         fact = f.CommandRequested(command=id, target=now.plan.channel, action=step.name, stage=stage or trigger)
         yield Request(fact, cause)
+
+
+def _taken_back(state: OrderState, event: Recorded) -> bool:
+    """Whether 1C takes its cancellation back, or a step is withdrawn for it all the same, too late to be right."""
+    if not state.uncancelled or state.shop_cancelled is not None:
+        return False
+    if event.type != "command.withdrawn":
+        return event.position == state.uncancelled
+    fact = decode(event)
+    command = state.commands.get(fact.command) if isinstance(fact, f.CommandOutcome) else None
+    return command is not None and command.position < state.uncancelled and command.stage != "cancelled"
+
+
+def _lost(state: OrderState, channel: str, action: str, stage: str) -> bool:
+    """Whether the last command of a step was withdrawn for a cancellation that was taken back since."""
+    if not state.uncancelled:
+        return False
+    same = [c for c in state.commands.values() if (c.target, c.action, c.stage) == (channel, action, stage)]
+    return bool(same) and same[-1].state == "withdrawn" and same[-1].position < state.uncancelled

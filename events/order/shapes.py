@@ -10,6 +10,12 @@ from events.order.stages import ASIDE, RANK, further, rank
 from events.recorded import Recorded
 
 
+def document_key(source: str, kind: str, document: f.Document | None) -> str:
+    """What tells one document of 1C's from another: its base, what it is, and its id, else its number."""
+    named = (document.id or document.number or "") if document is not None else ""
+    return f"{source} {kind} {named.casefold()}"
+
+
 class Command(msgspec.Struct):
     """Something that must be done, and how it stands.
 
@@ -81,9 +87,24 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str | None
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest snapshot of a document of 1C's, and what earlier ones said where it leaves that out.
+
+    `cancelled_by`: the spellings by which it is cancelled. `stage`: how far it says the order is, None for nowhere.
+    """
+
+    fact: f.Snapshot
+    posted: bool | None = None
+    cancelled_by: frozenset[str] = frozenset()
+    stage: str | None = None
+    delivery: f.Agreed | None = None
+
+
 class OrderState(msgspec.Struct, kw_only=True):
     """Everything the hub knows of an order but personal data.
 
+    `documents`: 1C's documents of which snapshots came, by `document_key`. `uncancelled`: the position at which 1C took
+    its cancellation back last, 0 for never. `unposted`: the keys of documents that do not count now.
     `coded`: the position of the mark that brought the courier's code last, 0 for none.
     `shown`: the position at which both the order and its status at the marketplace were known, 0 before; what 1C marks
     earlier waits for it.
@@ -117,6 +138,9 @@ class OrderState(msgspec.Struct, kw_only=True):
     shop_cancelled: Cancellation | None = None
     move: Move | None = None
     answer: Answer | None = None
+    documents: dict[str, Known] = {}
+    uncancelled: int = 0
+    unposted: frozenset[str] = frozenset()
     # what the marketplace says
     status: str | None = None
     market_stage: str | None = None

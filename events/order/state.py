@@ -9,6 +9,7 @@ from typing import Any
 
 from events.codec import decode
 from events.order import facts as f
+from events.order import snapshots
 from events.order.shapes import Answer, Attention, Cancellation, Command, Mark, Move, OrderState
 from events.order.stages import further, rank
 from events.recorded import Recorded
@@ -69,24 +70,8 @@ def _unanswered(state: OrderState) -> bool:
     return state.request is not None and state.answer is None
 
 
-def _document(state: OrderState, document: f.Document | None) -> None:
-    if document is None:
-        return
-    known = state.document or f.Document()
-    state.document = f.Document(document.id or known.id, document.number or known.number, document.date or known.date)
-
-
-def _registered(state: OrderState, event: Recorded, fact: f.Registered) -> None:
-    known, new = (d.id.casefold() if d is not None and d.id else None for d in (state.document, fact.document))
-    if known is not None and new is not None and known != new:
-        state.attend(
-            event, "contradiction", f"1C registered the order twice, now as {fact.document.number}", "document"
-        )
-    _document(state, fact.document)
-
-
 def _confirmed(state: OrderState, event: Recorded, fact: f.Confirmed) -> None:
-    _document(state, fact.document)
+    snapshots.document(state, fact.document)
     state.confirmed_lines = fact.lines or state.confirmed_lines
 
 
@@ -271,7 +256,7 @@ def _cleared(state: OrderState, event: Recorded, fact: f.AttentionCleared) -> No
 
 # Any: each takes the fact its tag names, which the type system cannot say of a table.
 _APPLY: dict[str, Callable[[OrderState, Recorded, Any], None]] = {
-    "order.registered": _registered,
+    **snapshots.APPLY,
     "order.confirmed": _confirmed,
     "order.assembled": _assembled,
     "order.shipped": _shipped,

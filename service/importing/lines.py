@@ -22,7 +22,8 @@ from events.order import facts as f
 from events.recorded import NewEvent
 from service import passing
 from service.onec import marks
-from service.onec.cloudevents import Message, Unreadable, read
+from service.onec.cloudevents import Message, Unreadable
+from service.onec.reading import read
 from service.settings import Settings
 from service.understanding import order_key, understand
 
@@ -71,7 +72,7 @@ def understood(line: bytes, settings: Settings, actor: str) -> Iterator[Past | S
         if tree is not None:
             yield _exported(tree, line, settings, actor)
             return
-        for message in read(line, {}):
+        for message in read(line, {}, settings):
             try:
                 yield _told(message, settings, actor)
             except Unreadable as error:

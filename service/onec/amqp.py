@@ -19,8 +19,9 @@ from aio_pika.exceptions import AMQPError
 from pamqp import decode
 
 from events.log import Log, LogUnavailable
-from service.intake import Intake, Raw
+from service.intake import Intake
 from service.onec import topology
+from service.onec.cloudevents import Raw
 
 logger = structlog.get_logger()
 

@@ -10,7 +10,7 @@ code for the reason and a sentence that says what to do. What the attributes mea
 import base64
 import binascii
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ from events.codec import canonical, loads
 
 BATCH = "application/cloudevents-batch+json"
 STRUCTURED = "application/cloudevents+json"
+PLAIN = "application/octet-stream"
+"""Of a body in a dialect of 1C's: what it is, it says itself."""
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
 DATA = ("data", "data_base64")
@@ -45,7 +47,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     `extensions`: attributes CloudEvents don't know; they are kept, and do not make it another message. `at` is the JSON
     pointer to the event in what came; None in binary mode, where the body is the data alone.
-    `whole`: the body says everything by itself, without the envelope.
+    `whole`: the body says everything by itself, without the envelope. `outside`: the body is written in a dialect of
+    1C's, and is passed on as received, with these attributes around it.
     """
 
     type: str
@@ -58,10 +61,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     extensions: dict[str, Any] = {}
     at: str | None = ""
     whole: bool = False
+    outside: Mapping[str, str] | None = None
 
     def wire(self) -> bytes:
-        """The event as one structured CloudEvent, as the hub passes it on to itself: as received where it was one."""
-        if self.whole:
+        """The event as the hub passes it on to itself: as received where it stands alone, else a structured CloudEvent."""
+        if self.whole or self.outside is not None:
             return self.body
         event = {**self.extensions, "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}
         event |= {"subject": self.subject, "time": self.time, "data": self.data}
@@ -81,7 +85,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return within.removeprefix("/data") if within.startswith("/data") else ""
 
 
-def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]:
+class Raw(msgspec.Struct, frozen=True):
+    """A message as it came: its body, what stood around it, and the way it came by."""
+
+    body: bytes
+    envelope: Mapping[str, str]
+    via: str
+
+
+Other = Callable[[Any, bytes, Mapping[str, str], str], "list[Message | Unreadable] | None"]
+"""Reads an object that is no CloudEvent, from its body, envelope and pointer; None where it can't either."""
+
+
+def read(body: bytes, envelope: Mapping[str, str], other: Other | None = None) -> list[Message | Unreadable]:
     """The messages a body holds, each readable or not on its own.
 
     `envelope`: `content_type`, `subject` (the routing key), and CloudEvents' attributes from properties or headers
@@ -93,9 +109,15 @@ def read(body: bytes, envelope: Mapping[str, str]) -> list[Message | Unreadable]
         return [error]
     if isinstance(tree, list):
         parts = zip(tree, _ELEMENTS.decode(body.decode("utf-8-sig")), strict=True)
-        return [_element(item, bytes(part), number, envelope) for number, (item, part) in enumerate(parts)]
+        return [
+            message
+            for number, (item, part) in enumerate(parts)
+            for message in _element(item, bytes(part), number, envelope, other)
+        ]
     if isinstance(tree, dict) and _structured(tree, envelope):
         return [_message(tree, body, envelope, "")]
+    if isinstance(tree, dict) and other is not None and (found := other(tree, body, envelope, "")) is not None:
+        return found
     if envelope.get("type"):
         return [_binary(tree, body, envelope)]
     if not isinstance(tree, dict):
@@ -133,18 +155,23 @@ def _structured(tree: dict[str, Any], envelope: Mapping[str, str]) -> bool:
     return isinstance(tree.get("type"), str) and ("data" in tree or "subject" in tree or "source" in tree)
 
 
-def _element(item: Any, part: bytes, number: int, envelope: Mapping[str, str]) -> Message | Unreadable:
+def _element(
+    item: Any, part: bytes, number: int, envelope: Mapping[str, str], other: Other | None
+) -> list[Message | Unreadable]:
     """One event of a batch."""
     pointer = f"/{number}"
     if not isinstance(item, dict):
-        return Unreadable("not_an_event", f"element {number} is {_kind(item)}, not a CloudEvent", pointer, part)
-    if not _structured(item, {}) and envelope.get("type"):
-        return _binary(item, part, shared(envelope))
-    return _message(item, part, shared(envelope), pointer)
+        return [Unreadable("not_an_event", f"element {number} is {_kind(item)}, not a CloudEvent", pointer, part)]
+    if not _structured(item, {}):
+        if other is not None and (found := other(item, part, shared(envelope), pointer)) is not None:
+            return found
+        if envelope.get("type"):
+            return [_binary(item, part, shared(envelope))]
+    return [_message(item, part, shared(envelope), pointer)]
 
 
 def _message(tree: dict[str, Any], body: bytes, envelope: Mapping[str, str], pointer: str) -> Message | Unreadable:
-    own = {name: _attribute(tree, name) for name in TAKEN}
+    own = {name: attribute(tree, name) for name in TAKEN}
     taken = {name: envelope.get(name, "") for name in TAKEN if not own[name]}
     type, source, subject, id, time = (own | taken).values()
     if not type:
@@ -188,7 +215,8 @@ def _binary(tree: Any, body: bytes, envelope: Mapping[str, str]) -> Message | Un
     )  # fmt: skip
 
 
-def _attribute(tree: dict[str, Any], name: str) -> str:
+def attribute(tree: dict[str, Any], name: str) -> str:
+    """An attribute as a text, however it was written; empty where there is none."""
     value = tree.get(name)
     if type(value) is str:
         return value.strip()

@@ -1,6 +1,7 @@
 """`[onec]` of `okno.toml`: the bases of 1C, each with what is its own."""
 
 import re
+from collections.abc import Collection
 from datetime import time
 
 import msgspec
@@ -9,7 +10,6 @@ from events.order.facts import ONEC_TYPES
 from service.config import ConfigError, named_zone
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]+")
-DIALECTS = ("okno",)
 KINDS = ("order", "shipment", "receipt", "return")
 """What a document of 1C's may be to an order."""
 
@@ -79,8 +79,8 @@ class Onec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         names = {**self.statuses, **self.base(source).statuses}
         return {plain(name): type for name, type in names.items()}.get(plain(status))
 
-    def check(self, channels: set[str]) -> None:
-        """Refuses what can't be used."""
+    def check(self, channels: set[str], dialects: Collection[str]) -> None:
+        """Refuses what can't be used; `channels` and `dialects` are those there are."""
         _check_statuses("onec.statuses", self.statuses)
         _check_work("onec", self.working_hours, self.working_days, self.quiet_times)
         if self.queue_warning < 1:
@@ -91,7 +91,7 @@ class Onec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             at = f"onec.sources.{name}"
             if not SOURCE_NAME.fullmatch(name):
                 raise ConfigError(f"{at}: a base's name is Latin letters, digits, '.', '_' and '-': it names a queue")
-            _check_source(at, source, channels)
+            _check_source(at, source, channels, dialects)
 
 
 _NOTHING = OnecSource()
@@ -121,11 +121,11 @@ def days(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _check_source(at: str, source: OnecSource, channels: set[str]) -> None:
+def _check_source(at: str, source: OnecSource, channels: set[str], dialects: Collection[str]) -> None:
     if source.timezone is not None:
         named_zone(source.timezone, f"{at}.timezone")
-    if source.dialect is not None and source.dialect not in DIALECTS:
-        raise ConfigError(f"{at}.dialect: {source.dialect!r} is not one of {', '.join(DIALECTS)}")
+    if source.dialect is not None and source.dialect not in dialects:
+        raise ConfigError(f"{at}.dialect: {source.dialect!r} is not one of {', '.join(sorted(dialects))}")
     _check_statuses(f"{at}.statuses", source.statuses)
     _check_work(at, source.working_hours, source.working_days, source.quiet_times)
     named = {"channel": [source.channel] if source.channel is not None else [], "tells": source.tells or []}

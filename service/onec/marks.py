@@ -20,12 +20,18 @@ from service.onec.cloudevents import Unreadable
 COUNTS = frozenset({"quantity", "boxes"})
 MONEY = frozenset({"total", "price"})
 DATES = frozenset({"date", "keep_until"})
+MOMENTS = frozenset({("document", "date"), ("shipment", "date")})
 HOURS = frozenset({("interval", "from"), ("interval", "to")})
 PRIVATE = frozenset({"courier", "comment", "code"})
 """Known fields that are not the log's to keep: a person's name, free text, the buyer's code."""
 
-NOT_ONECS = {"order.cancelled": {"status"}, "order.returned": {"id", "status", "asked"}, "order.handed_over": {"coded"}}
-"""Fields of facts that 1C does not fill: a marketplace does, or they follow from what is private."""
+NOT_ONECS = {
+    "order.cancelled": {"status"},
+    "order.returned": {"id", "status", "asked"},
+    "order.handed_over": {"coded"},
+    "order.snapshot": {"means", "at", "content", "stale"},
+}
+"""Fields of facts that 1C does not fill: a marketplace does, or they follow from what else is said."""
 
 NEEDED = {
     "order.registered": ("document",),
@@ -139,7 +145,7 @@ def _clean(value: Any, at: Place, zone: ZoneInfo) -> Any:
             return None
     if key in COUNTS or key in MONEY:
         return _number(value, at, whole=key in COUNTS)
-    if (parent, key) == ("document", "date"):
+    if (parent, key) in MOMENTS:
         return moment(str(value), zone) or value
     if key in DATES:
         day = moment(str(value), zone)

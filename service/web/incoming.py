@@ -7,7 +7,8 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from service.door import Unavailable
-from service.onec.cloudevents import BATCH, Message, Unreadable, read
+from service.onec.cloudevents import BATCH, Message, Unreadable
+from service.onec.reading import read
 from service.passing import notice_message
 from service.settings import Settings
 from service.understanding import understand
@@ -24,7 +25,7 @@ BINARY = ("id", "source", "type", "subject", "time")
 async def post_events(request: web.Request) -> web.StreamResponse:
     """Takes CloudEvents; one that can't be understood refuses the whole request, and its sender is told at once."""
     hub = request.app[HUB]
-    messages = read(await request.read(), _envelope(request))
+    messages = read(await request.read(), _envelope(request), hub.settings)
     errors, good = [], list[Message]()
     for message in messages:
         try:

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from events.recorded import NewEvent
-from service.intake import Raw
-from service.onec.cloudevents import Message, Unreadable, read
+from service.onec.cloudevents import Message, Raw, Unreadable, read
 from service.settings import Settings, parse
 from service.understanding import understand
 

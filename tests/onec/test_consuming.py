@@ -10,10 +10,11 @@ from pamqp import encode
 from events.log import Log
 from events.recorded import Recorded
 from service.database import Pool
-from service.intake import Intake, Raw
+from service.intake import Intake
 from service.leases import Leases
 from service.onec import amqp
 from service.onec.amqp import Consumer, dead_letters
+from service.onec.cloudevents import Raw
 from service.onec.topology import DEAD_IN
 from tests.onec.broker import Rabbit, consuming, recorded, running, until
 from tests.onec.gate import gated

@@ -12,9 +12,10 @@ from events.order import facts as f
 from events.order.reactions import ONEC
 from events.order.state import fold
 from service.database import Pool
-from service.intake import Intake, Raw
+from service.intake import Intake
 from service.onec import amqp
 from service.onec.amqp import BrokerUnavailable
+from service.onec.cloudevents import Raw
 from service.onec.teller import Teller
 from service.work import Work
 from tests.intake.test_reads import NEW, passed

@@ -4,7 +4,7 @@ import asyncio
 
 from events.codec import own_event
 from events.order import facts as f
-from service.intake import Raw
+from service.onec.cloudevents import Raw
 from tests.web.served import Served
 from tests.web.test_reading import placed
 
