@@ -7,8 +7,9 @@
                                                   ─▶ comparing: news against the order's state ─▶ append at its version
 
 A batch is appended whole in one call; `take` returns only after that, so whoever calls it may acknowledge. If the
-process dies before, the messages come again and those appended already are duplicates, or no news. If Postgres refuses a batch for
-another reason than being away, the batch is halved until the culprit stands alone, and it goes to `rejected`.
+process dies before, the messages come again and those appended already are duplicates, or no news. If Postgres refuses
+a batch for another reason than being away, the batch is halved until the culprit stands alone, and it goes to
+`rejected`.
 """
 
 import hashlib

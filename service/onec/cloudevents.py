@@ -64,7 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     outside: Mapping[str, str] | None = None
 
     def wire(self) -> bytes:
-        """The event as the hub passes it on to itself: as received where it stands alone, else a structured CloudEvent."""
+        """The event as the hub passes it on to itself: as received where that says all, else a structured CloudEvent."""
         if self.whole or self.outside is not None:
             return self.body
         event = {**self.extensions, "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}

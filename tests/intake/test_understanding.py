@@ -186,11 +186,13 @@ def test_a_snapshot_is_recorded() -> None:
         "shipment": {"track": "1"},
         "version": "A7",
     }
-    new = understood(body("order.snapshot", data))
-    assert decode(recorded(new)) == f.Snapshot(
-        document=f.Document(number="Ц-1"), status="Собран", posted=True, version="A7"
-    )
-    assert json.loads(new.personal or b"") == {"extra": {"shipment": {"track": "1"}}}
+    new = understood(body("order.snapshot", {**data, "manager": "Анна"}))
+    fact = decode(recorded(new))
+    assert isinstance(fact, f.Snapshot)
+    assert (fact.document, fact.status, fact.posted, fact.version) == (f.Document(number="Ц-1"), "Собран", True, "A7")
+    assert fact.shipment == f.Document()
+    assert fact.content is not None
+    assert json.loads(new.personal or b"") == {"extra": {"manager": "Анна"}}
 
 
 def test_every_mark_without_data() -> None:

@@ -75,6 +75,9 @@ def fault(type: str, data: Any) -> tuple[str, str]:
             {"document": {"number": "Ц-1"}, "status": "Собран", "posted": True, "deleted": False, "version": 7},
             f.Snapshot(document=f.Document(number="Ц-1"), status="Собран", posted=True, deleted=False, version="7"),
         ),
+        ("order.uncancelled", {}, f.Uncancelled()),
+        ("order.unposted", {"kind": "shipment"}, f.Unposted(kind="shipment")),
+        ("order.posted", {"document": {"id": "6F9"}}, f.Posted(document=f.Document(id="6F9"))),
     ],
 )
 def test_each_type(type: str, data: dict[str, Any], expected: f.Fact) -> None:

@@ -1,7 +1,7 @@
 """What a dialect of 1C's is to the hub. A module of this folder is one, found by looking:
 
-    recognises(tree) -> bool                             by what a message looks like; cheap, and never true of a CloudEvent
-    parts(tree, around) -> Sequence[Part]                what the message says; `Unreadable` where it can't be understood
+    recognises(tree) -> bool                 by what a message looks like; cheap, and never true of a CloudEvent
+    parts(tree, around) -> Sequence[Part]    what the message says; `Unreadable` where it can't be understood
 
 `tree` is what came, parsed: JSON as dicts, lists, texts and Decimals, or the root element where it was XML. All pure.
 """
