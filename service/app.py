@@ -5,7 +5,7 @@
     storage ──────────── when Postgres answers: schema, pool; then the loops of this process's roles
 
     intake     consumers of the incoming queues it leases, dead letters into `rejected`
-    react      reactor, deadlines, projections, retention
+    react      reactor, deadlines, projections, retention, the watch over 1C's silence
     dispatch   a dispatcher a channel, the teller of 1C
     poll       a reader, a poller and a watch over the key a channel
     web        pages, API, hooks
@@ -39,6 +39,7 @@ from service.loops import forever
 from service.onec import topology
 from service.onec.amqp import Consumer, Publisher, dead_letters
 from service.onec.leftovers import Leftovers
+from service.onec.silence_watch import SilenceWatch
 from service.onec.teller import Teller
 from service.plans import plan_of
 from service.poller import Poller
@@ -76,7 +77,8 @@ async def run(settings: Settings, roles: frozenset[str], stop: asyncio.Event, re
 
 def _publisher(settings: Settings) -> Publisher | None:
     broker = settings.rabbitmq
-    return Publisher(broker.url, broker.partitions, list(settings.onec.sources)) if broker.url is not None else None
+    told = topology.told(settings.onec, settings.channels)
+    return Publisher(broker.url, broker.partitions, told) if broker.url is not None else None
 
 
 @asynccontextmanager
@@ -121,6 +123,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
             teller = Teller(storage.log, storage.work, hub.publisher)
             loops.append(("tell", partial(teller.run, hub.told.subscribe())))
         loops.append(("lives", Lives(storage.pool, hub.owner, roles, clients).run))
+        loops.append(("heard", partial(hub.heard.run, storage.pool)))
         hub.grown.set()
         hub.told.set()
         try:
@@ -145,7 +148,7 @@ async def _storage(hub: Hub) -> AsyncIterator[Storage]:
             await watch.begin()  # before anything is read from the log, or sent because of it
             log = Log(pool, body_key(settings.data_dir), hub.grown.set)
             hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
-            hub.door.intake = Intake(log, settings)
+            hub.door.intake = Intake(log, settings, hub.heard.said)
             yield hub.storage
         finally:
             hub.storage, hub.door.intake = None, None
@@ -189,6 +192,7 @@ def _react(hub: Hub, storage: Storage) -> list[Loop]:
     reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
     follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
     deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
+    silence = SilenceWatch(hub.settings, storage.log, storage.pool, storage.work, storage.leases)
     days = hub.settings.raw_retention_days
     aged: list[Loop] = [("retention", Retention(storage.pool, storage.leases, days).run)] if days is not None else []
     return [
@@ -196,5 +200,6 @@ def _react(hub: Hub, storage: Storage) -> list[Loop]:
         ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
         ("projections", partial(follower.run, hub.grown.subscribe())),
         ("deadlines", deadlines.run),
+        ("silence", silence.run),
         ("seal", partial(publish_daily, storage.log)),
     ]

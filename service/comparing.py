@@ -22,11 +22,20 @@ from service.understanding import order_key, understand
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """A message on its way to be compared: `news` are the events it adds to an order with this history."""
+    """A message on its way to be compared: `news` are the events it adds to an order with this history.
+
+    `document`: the id of the document that it may link to its order.
+    """
 
     order: str
     part: Raw
     news: Callable[[str, Sequence[Recorded]], list[NewEvent]]
+    document: str | None = None
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys its order may go by."""
+        return {self.order} | ({f"1c/{self.document.casefold()}"} if self.document else set())
 
 
 def compared(message: Message, part: Raw, settings: Settings) -> Compared | None:
@@ -37,7 +46,8 @@ def compared(message: Message, part: Raw, settings: Settings) -> Compared | None
     if passing.own(message) or not snapshots.is_snapshot(message):
         return None
     event, sent = understand(message, settings), snapshots.understood(message, settings)
-    return Compared(event.order, part, lambda order, known: _documented(event, sent, order, known))
+    document = sent.fact.document.id if sent.fact.kind == "order" and sent.fact.document is not None else None
+    return Compared(event.order, part, lambda order, known: _documented(event, sent, order, known), document)
 
 
 def _seen(message: Message, seen: passing.Read, order: str, history: Sequence[Recorded]) -> list[NewEvent]:

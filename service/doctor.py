@@ -14,7 +14,9 @@ from service import database, http_client, rejected
 from service.database import Pool
 from service.http_client import ChannelClient
 from service.marketplaces.port import CallFailed
+from service.onec import silence_status
 from service.onec.checkup import checkup
+from service.onec.topology import told
 from service.settings import Channel, Settings
 
 PAUSES = (0.3, 1.0)
@@ -104,13 +106,13 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
             )
             return
         try:
-            async for finding in _database(pool):
+            async for finding in _database(pool, settings):
                 yield finding
         finally:
             await database.close(pool)
 
 
-async def _database(pool: Pool) -> AsyncIterator[Finding]:
+async def _database(pool: Pool, settings: Settings) -> AsyncIterator[Finding]:
     version = await pool.fetchval("SHOW server_version_num")
     head = await pool.fetchval("SELECT position FROM okno.head WHERE log_id = 0")
     yield Finding(int(version) >= 150_000, "postgres", f"version {int(version) // 10_000}, {head} events in the log")
@@ -126,6 +128,8 @@ async def _database(pool: Pool) -> AsyncIterator[Finding]:
             yield Finding(False, f"projection {status.name}", says)
         else:
             yield Finding(True, f"projection {status.name}", says)
+    for good, what, says in silence_status.checked(await silence_status.status(pool, settings)):
+        yield Finding(good, what, says)
     waiting = await rejected.count(pool)
     yield Finding(True, "rejected", f"{waiting} messages" + (": look at /rejected" if waiting else ""))
 
@@ -135,5 +139,6 @@ async def _rabbitmq(settings: Settings) -> AsyncIterator[Finding]:
     if url is None:
         yield Finding(True, "rabbitmq", "none: 1C posts to /v1/events and reads /v1/outbox")
         return
-    for good, says in await checkup(url, partitions, list(settings.onec.sources)):
+    queues = told(settings.onec, settings.channels)
+    for good, says in await checkup(url, partitions, queues, settings.onec.queue_warning):
         yield Finding(good, "rabbitmq", says)

@@ -4,88 +4,60 @@
     older than it                                     ─▶ order.snapshot, marked stale
     else                                              ─▶ order.snapshot, then in this order, each only where it is news:
         order.registered                                 a document not seen before, or with another number
+        order.cancelled                                  by any spelling; nothing but order.posted follows then
         order.uncancelled                                every spelling it was cancelled by is said to be false now
-        order.cancelled                                  by any spelling; nothing else follows then
         order.unposted, order.posted                     while it is unposted no stage follows
+        an answer to the buyer's wish to cancel          before the stages: the goods are on their way while he waits
         the stages it shows, up to its own               a stage skipped is not made up; only `confirmed` is implied by
                                                          all later ones, for it carries what the lines came to
-        a new day, an answer to the buyer, a return
+        a new day                                        among the stages before `shipped`: later none is taken any more
+        a return
 
 1C joins changes into one snapshot: what lay between two of them nobody can tell.
 """
 
-import base64
-import binascii
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from events.order import facts as f
 from events.order import snapshots as known_of
-from events.order.shapes import Known, document_key
+from events.order.shapes import Known
 from events.order.stages import PATH, rank
 from events.order.state import OrderState
 from service.differences import Difference
 from service.onec import marks
 from service.onec.snapshots import TYPE, Sent
+from service.onec.versions import older
 
-ANSWERS = {"accepted": "order.cancellation_accepted", "declined": "order.cancellation_declined"}
+ANSWERING = {"order.cancellation_accepted": "accepted", "order.cancellation_declined": "declined"}
+"""What a status may mean that answers the buyer."""
 
-_ZONE = ZoneInfo("UTC")
-"""Times in the facts a snapshot holds are aware already."""
+SHIPPED = rank("shipped")
 
 
 def of_document(state: OrderState, sent: Sent, source: str) -> list[Difference]:
     """The facts a snapshot adds to its order, itself the first; none where it says nothing new."""
     fact = sent.fact
-    key = document_key(source, fact.kind, fact.document)
+    key = known_of.known_as(state, source, fact)
     known = state.documents.get(key)
     if known is not None and known.fact.content == fact.content:
         return []
-    if known is not None and _older(fact, known.fact):
+    if known is not None and older(fact, known.fact):
         stale = msgspec.structs.replace(fact, stale=True)
         return [Difference(TYPE, stale, sent.personal, fact.at)]
     if known is not None and known.posted and sent.sparse and fact.posted is None:
         fact = msgspec.structs.replace(fact, posted=False)
-    return [Difference(TYPE, fact, sent.personal, fact.at), *_Following(state, fact, sent.carried, key, known).all()]
-
-
-def _older(fact: f.Snapshot, known: f.Snapshot) -> bool:
-    """Whether a snapshot was taken before the newest one: by its version, else by the sender's clock."""
-    if fact.version is not None and known.version is not None and fact.version != known.version:
-        new, old = _comparable(fact.version), _comparable(known.version)
-        if new is not None and old is not None and new[0] == old[0]:
-            return bool(new[1] < old[1])
-    return fact.at is not None and known.at is not None and fact.at < known.at
-
-
-def _comparable(version: str) -> tuple[object, Any] | None:
-    """What a version is compared by, after the kind it must share: a number, a time, or 1C's version of data.
-
-    That one is 8 bytes in base64, by all signs two whole numbers; nothing tells how the second one counts.
-    """
-    if re.fullmatch(r"\d+", version):
-        return "number", int(version)
-    moment = marks.moment(version, _ZONE)
-    if moment is not None:
-        return "time", moment
-    try:
-        raw = base64.b64decode(version, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return (raw[4:], raw[:4]) if len(raw) == 8 else None
+    return [Difference(TYPE, fact, sent.personal, fact.at), *_Following(state, fact, sent, key, known).all()]
 
 
 class _Following:
     """One snapshot's news, read off in the order of the module's table."""
 
-    def __init__(
-        self, state: OrderState, fact: f.Snapshot, carried: Mapping[str, Any], key: str, known: Known | None
-    ) -> None:
-        self._state, self._fact, self._carried, self._key, self._known = state, fact, carried, key, known
+    def __init__(self, state: OrderState, fact: f.Snapshot, sent: Sent, key: str, known: Known | None) -> None:
+        self._state, self._fact, self._key, self._known = state, fact, key, known
+        self._carried, self._zone = sent.carried, sent.zone
         self._posted = fact.posted if fact.posted is not None or known is None else known.posted
         if fact.kind != "order" and fact.deleted:
             self._posted = False
@@ -98,20 +70,24 @@ class _Following:
             return
         yield from self._registered()
         before = self._known.cancelled_by if self._known is not None else frozenset()
-        cancelled = known_of.spellings(self._fact, before)
-        if cancelled:
+        if known_of.spellings(self._fact, before):
             yield from self._cancelled()
+            yield from self._posted_again()
             return
-        if before and self._state.shop_cancelled is not None:
+        back = bool(before) and self._state.shop_cancelled is not None and not self._cancelled_elsewhere()
+        if back:
             yield self._mark("order.uncancelled", {})
-        yield from self._posting()
-        yield from self._stages()
-        yield from self._aside()
+        yield from self._posting(counted=back and rank(self._state.shop_stage) >= rank("confirmed"))
+        yield from self._answer()
+        stages, moved = list(self._stages()), list(self._moved())
+        late = next((at for at, one in enumerate(stages) if rank(f.ONEC_STAGES[one.type]) >= SHIPPED), len(stages))
+        yield from (*stages[:late], *moved, *stages[late:])
+        yield from self._returned()
 
     def _mark(self, type: str, data: Mapping[str, Any]) -> Difference:
         """A mark as 1C would have sent it by itself."""
         given = {key: value for key, value in data.items() if value is not None}
-        fact, personal = marks.understood(type, given, _ZONE)
+        fact, personal = marks.understood(type, given, self._zone)
         return Difference(type, fact, personal, self._fact.at)
 
     def _registered(self) -> Iterator[Difference]:
@@ -123,27 +99,39 @@ class _Following:
             yield self._mark("order.registered", {"document": _plain(document)})
 
     def _cancelled(self) -> Iterator[Difference]:
-        done, reason = self._state.shop_cancelled, self._carried.get("reason")
+        data = {key: self._carried.get(key) for key in ("by", "reason", "comment")}
+        new, done = self._mark("order.cancelled", {**data, "by": data["by"] or "shop"}), self._state.shop_cancelled
+        reason = new.fact.reason if isinstance(new.fact, f.Cancelled) else None
         if done is None or (reason is not None and reason != done.reason):
-            data = {key: self._carried.get(key) for key in ("by", "reason", "comment")}
-            yield self._mark("order.cancelled", {**data, "by": data["by"] or "shop"})
+            yield new
 
-    def _posting(self) -> Iterator[Difference]:
-        data = {"document": _plain(self._fact.document), "kind": self._fact.kind}
-        counted = self._known is not None and (self._known.posted or self._known.stage is not None)
-        if self._key in self._state.unposted:
-            if self._posted is not False:
-                yield self._mark("order.posted", data)
-        elif counted and self._posted is False:
-            yield self._mark("order.unposted", data)
+    def _cancelled_elsewhere(self) -> bool:
+        """Whether another document of the order, another base's perhaps, says that it is cancelled."""
+        return any(key != self._key and known.cancelled_by for key, known in self._state.documents.items())
+
+    def _posting(self, *, counted: bool = False) -> Iterator[Difference]:
+        """What became of a document that counted: by its own newest snapshot, or as the caller knows."""
+        yield from self._posted_again()
+        counted = counted or known_of.counts(self._known)
+        if counted and self._posted is False and self._key not in self._state.unposted:
+            yield self._mark("order.unposted", self._this_document())
+
+    def _posted_again(self) -> Iterator[Difference]:
+        if self._key in self._state.unposted and self._posted is not False:
+            yield self._mark("order.posted", self._this_document())
+
+    def _this_document(self) -> dict[str, Any]:
+        before = self._known.fact.document if self._known is not None else None
+        return {"document": _plain(known_of.named(self._fact.document, before)), "kind": self._fact.kind}
 
     def _stages(self) -> Iterator[Difference]:
         for stage in PATH[1 : rank(self._stage) + 1]:
             said = self._shows(stage)
             if said is None:
                 continue
-            if rank(stage) > rank(self._state.shop_stage) or self._is_new(stage, said):
-                yield self._mark(f"order.{stage}", said)
+            new = self._mark(f"order.{stage}", said)
+            if rank(stage) > rank(self._state.shop_stage) or self._is_new(stage, new):
+                yield new
 
     def _shows(self, stage: str) -> dict[str, Any] | None:
         """What the document says of a stage; None where it does not say that the order reached it."""
@@ -159,7 +147,7 @@ class _Following:
                 return {key: _of(carried, "shipment", key) for key in ("track", "to")} if own or fact.shipment else None
             case "arrived":
                 data = {key: _of(carried, "arrival", key) or carried.get(key) for key in ("store", "keep_until")}
-                return data if own else None
+                return data if own or fact.arrived else None
             case "handed_over":
                 return {key: carried.get(key) for key in ("courier", "code")} if own else None
             case "delivered":
@@ -168,58 +156,76 @@ class _Following:
             case _:
                 return {} if own else None
 
-    def _is_new(self, stage: str, said: Mapping[str, Any]) -> bool:
+    def _is_new(self, stage: str, new: Difference) -> bool:
         """Whether a stage that was marked is said again with something else than before."""
         state = self._state
-        if said.get("code") is not None:
+        if "code" in new.personal:
             refused = any(c.stage == stage and c.state in ("refused", "given_up") for c in state.commands.values())
-            return refused or (stage == "handed_over" and not state.coded)
-        match stage:
-            case "confirmed":
-                return said["lines"] is not None
-            case "assembled":
-                lines = said["lines"] is not None and said["lines"] != _plain(state.assembled_lines)
-                return lines or (said["boxes"] is not None and str(said["boxes"]) != str(state.boxes))
-            case "shipped":
-                return said["track"] is not None and str(said["track"]).strip() != state.track
+            if refused or (stage == "handed_over" and not state.coded):
+                return True
+        match new.fact:
+            case f.Confirmed(lines=lines):
+                return lines is not None
+            case f.Assembled(lines=lines, boxes=boxes):
+                return lines not in (None, state.assembled_lines) or boxes not in (None, state.boxes)
+            case f.Shipped(track=track):
+                return track not in (None, state.track)
+            case f.Arrived(keep_until=keep_until):
+                return keep_until not in (None, state.keep_until)
+            case f.Delivered(lines=lines, receipt=receipt):
+                known, had = state.receipt or f.Receipt(), state.delivered_lines or self._sent()
+                other = receipt is not None and (
+                    receipt.number not in (None, known.number) or receipt.total not in (None, known.total)
+                )
+                return other or (lines is not None and _pieces(lines) != _pieces(had))
             case _:
                 return False
+
+    def _sent(self) -> Sequence[f.Line]:
+        """The goods as they were confirmed, else as they were ordered."""
+        return self._state.confirmed_lines or self._state.lines
 
     def _lines_left(self) -> Any:
         """The lines that a confirmation carries: where they are not what was ordered, or confirmed before.
 
         Once the goods are on their way nothing is left out of the order any more: less of them is what the buyer takes.
         """
-        if not self._fact.lines or rank(self._state.shop_stage) >= rank("shipped"):
+        lines, before = self._fact.lines, self._sent()
+        if not lines or rank(self._state.shop_stage) >= SHIPPED:
             return None
-        before = self._state.confirmed_lines or self._state.lines
-        return _plain(self._fact.lines) if _pieces(self._fact.lines) != _pieces(before) else None
+        return _plain(lines) if _pieces(lines) != _pieces(before) and not _renamed(lines, before) else None
 
     def _lines_taken(self) -> Any:
-        """The lines that were handed out, where the receipt names them or goods on their way became fewer."""
-        named = _of(self._carried, "receipt", "lines")
-        if named is not None:
+        """The lines that were handed out: as the receipt names them, or where goods on their way became fewer."""
+        lines, there = self._fact.lines, rank(self._state.shop_stage)
+        if (named := _of(self._carried, "receipt", "lines")) is not None:
             return named
-        state, lines = self._state, self._fact.lines
-        if not lines or rank(state.shop_stage) < rank("shipped"):
+        if self._fact.kind != "receipt" and not SHIPPED <= there < rank("delivered"):
             return None
-        sent = _pieces(state.confirmed_lines or state.lines)
-        return _plain(lines) if sum(_pieces(lines).values()) < sum(sent.values()) else None
+        fewer = lines and sum(_pieces(lines).values()) < sum(_pieces(self._sent()).values())
+        return _plain(lines) if fewer else None
 
-    def _aside(self) -> Iterator[Difference]:
-        fact, known, state = self._fact, self._known, self._state
-        before = known.delivery if known is not None else None
-        if fact.delivery is not None and before is not None and fact.delivery != before:
-            yield self._mark("order.rescheduled", msgspec.to_builtins(fact.delivery))
-        answer = ANSWERS.get(str(self._carried.get("answer", "")).strip().lower(), fact.means)
-        if answer is not None and answer in ANSWERS.values() and state.request is not None:
-            accepted = answer == ANSWERS["accepted"]
-            if state.answer is None or state.answer.accepted != accepted:
-                yield self._mark(answer, {} if accepted else {"reason": self._carried.get("reason")})
-        said, had = fact.returned, known.fact.returned if known is not None else None
-        meant = fact.means == "order.returned" and (known is None or known.fact.means != fact.means)
-        if (said is not None and said != had) or (meant and said is None):
-            yield self._mark("order.returned", {"lines": _plain(said) or None})
+    def _answer(self) -> Iterator[Difference]:
+        """The answer to the buyer, where it was not there before: one that stays is none to another wish."""
+        known, state = self._known.fact if self._known is not None else f.Snapshot(), self._state
+        said, before = (fact.answer or ANSWERING.get(fact.means or "") for fact in (self._fact, known))
+        if said is None or said == before or state.request is None:
+            return
+        accepted = said == "accepted"
+        if state.answer is None or state.answer.accepted != accepted:
+            data = {} if accepted else {"reason": self._carried.get("reason")}
+            yield self._mark(f"order.cancellation_{said}", data)
+
+    def _moved(self) -> Iterator[Difference]:
+        new, before = self._fact.delivery, self._known.delivery if self._known is not None else None
+        if new is not None and before is not None and new != before:
+            yield self._mark("order.rescheduled", msgspec.to_builtins(new))
+
+    def _returned(self) -> Iterator[Difference]:
+        fact, known = self._fact, self._known.fact if self._known is not None else f.Snapshot()
+        meant = fact.means == "order.returned" and known.means != fact.means
+        if (fact.returned is not None and fact.returned != known.returned) or (meant and fact.returned is None):
+            yield self._mark("order.returned", {"lines": _plain(fact.returned) or None})
 
     def _other_document(self) -> Iterator[Difference]:
         """What a shipment, a receipt or a return says by being there; and once it does not count any more."""
@@ -228,15 +234,17 @@ class _Following:
         if self._posted is False:
             return
         if fact.kind == "return":
-            if known is None or known.fact.lines != fact.lines:
+            counted = known_of.counts(known) or self._key in self._state.unposted
+            if known is None or not counted or known.fact.lines != fact.lines:
                 yield self._mark("order.returned", {"lines": _plain(fact.lines) or None})
             return
         stage = "shipped" if fact.kind == "shipment" else "delivered"
         said = self._shows(stage) or {}
         if stage == "delivered" and fact.receipt is None and fact.document is not None:
             said["receipt"] = {"number": fact.document.number}
-        if rank(stage) > rank(self._state.shop_stage) or self._is_new(stage, said):
-            yield self._mark(f"order.{stage}", said)
+        new = self._mark(f"order.{stage}", said)
+        if rank(stage) > rank(self._state.shop_stage) or self._is_new(stage, new):
+            yield new
 
 
 def _plain(value: Any) -> Any:
@@ -259,3 +267,10 @@ def _pieces(lines: Sequence[f.Line]) -> dict[str, int]:
         if line.quantity:
             found[line.sku] = found.get(line.sku, 0) + line.quantity
     return found
+
+
+def _renamed(lines: Sequence[f.Line], before: Sequence[f.Line]) -> bool:
+    """Whether these are the same goods under other names, such as ids of 1C's: as many pieces at each price."""
+    new, old = _pieces(lines), _pieces(before)
+    priced = [sorted((line.price or 0, line.quantity) for line in some if line.quantity) for some in (lines, before)]
+    return not new.keys() <= old.keys() and not old.keys() <= new.keys() and priced[0] == priced[1]

@@ -12,6 +12,7 @@ from service.database import Pool
 from service.door import Door
 from service.leases import Leases
 from service.onec.amqp import Publisher
+from service.onec.silence_talk import Heard
 from service.settings import Settings
 from service.signals import Signal
 from service.work import Work
@@ -29,7 +30,8 @@ class Storage:
 
 @dataclass
 class Hub:
-    """One running hub. `grown`: the log may have grown; `told`: there may be something to send."""
+    """One running hub. `grown`: the log may have grown; `told`: there may be something to send; `heard`: signs of 1C's
+    life, until they are written."""
 
     settings: Settings
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -37,6 +39,7 @@ class Hub:
     publisher: Publisher | None = None
     grown: Signal = field(default_factory=Signal)
     told: Signal = field(default_factory=Signal)
+    heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
         self.door = Door(self.publisher)

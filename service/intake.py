@@ -13,7 +13,7 @@ a batch for another reason than being away, the batch is halved until the culpri
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -34,17 +34,24 @@ MAX_DETAIL = 1000
 
 
 class Intake:
-    """The one door into the log."""
+    """The one door into the log. `said` is called with the source of each message, whatever becomes of it."""
 
-    def __init__(self, log: Log, settings: Settings) -> None:
+    def __init__(self, log: Log, settings: Settings, said: Callable[[str], None] = lambda _: None) -> None:
         self._log = log
         self.settings = settings
+        self._said = said
 
     async def take(self, raws: Sequence[Raw]) -> None:
         """Records a batch of messages as they came; each of them is in the log or in `rejected` afterwards."""
-        await self._take([(part, message) for raw in raws for part, message in self._apart(raw)])
+        left = [(part, message) for raw in raws for part, message in self._apart(raw)]
+        for _, message in left:
+            if isinstance(message, Message):
+                self._said(message.source)
+        while left:
+            left = await self._take(left)
 
-    async def _take(self, parts: Sequence["_Part"]) -> None:
+    async def _take(self, parts: Sequence["_Part"]) -> list["_Part"]:
+        """Takes what depends on nothing else here; returns the rest."""
         events: list[_Event] = []
         rejected: list[Rejected] = []
         compared: list[Compared] = []
@@ -65,11 +72,9 @@ class Intake:
                 logger.exception("a message can't be understood")
                 rejected.append(_rejected(part, _bug(error)))
         await self._append(events, rejected)
-        compared = [await self._linked(one) for one in compared]
         while compared:
             compared = await self._compare(compared)
-        if after:
-            await self._take(after)
+        return after
 
     async def take_messages(self, messages: Sequence[Message], via: str) -> None:
         """The same for messages that are apart already."""
@@ -109,9 +114,19 @@ class Intake:
         return one if order == one.order else msgspec.structs.replace(one, order=order)
 
     async def _compare(self, compared: list[Compared]) -> list[Compared]:
-        """Takes the first one of each order; returns those to be taken after: further ones, and conflicts."""
+        """Takes the first one of each order; returns those to be taken after: further ones, and conflicts.
+
+        Two that name the same document may be one order's by then: the first of them may link it.
+        """
         first: dict[str, Compared] = {}
-        later = [one for one in compared if first.setdefault(one.order, one) is not one]
+        later: list[Compared] = []
+        named: set[str] = set()
+        for unlinked in compared:
+            free = named.isdisjoint(unlinked.keys)
+            one = await self._linked(unlinked) if free else unlinked
+            if not free or first.setdefault(one.order, one) is not one:
+                later.append(one)
+            named |= unlinked.keys | one.keys
         histories = await self._log.histories(first)
         events: list[NewEvent] = []
         for order, one in first.items():
@@ -138,7 +153,11 @@ class Intake:
 
     def _apart(self, raw: Raw) -> list["_Part"]:
         """The messages in what came, each with the part of it that would be kept if it were rejected."""
-        messages = read(raw.body, raw.envelope, self.settings)
+        try:
+            messages = read(raw.body, raw.envelope, self.settings)
+        except Exception as error:  # as above
+            logger.exception("a message can't be read")
+            messages = [_bug(error)]
         if len(messages) == 1:
             return [(raw, messages[0])]
         envelope = shared(raw.envelope)

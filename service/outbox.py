@@ -5,6 +5,7 @@ restored head mean something else now, so an older cursor is refused with the wa
 cursor was, if it was not as far.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -31,8 +32,13 @@ class CursorExpired(Exception):
         self.start = start
 
 
-async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str]:
-    """Messages behind a cursor, and the next cursor; `ValueError` for a cursor that is none."""
+async def page(
+    log: Log, after: str | None, limit: int, channels: Collection[str] | None = None
+) -> tuple[list[dict[str, Any]], str]:
+    """Messages behind a cursor, and the next cursor; `ValueError` for a cursor that is none.
+
+    `channels`: those of them alone; the cursor passes the others by.
+    """
     epoch = (await log.head()).epoch
     position = 0
     if after:
@@ -42,14 +48,15 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
         except ValueError as error:
             raise ValueError(f"{after[:40]!r} is no cursor: pass `cursor` of the page before as it came") from error
         if life != epoch:
-            raise CursorExpired(f"{epoch}-{_shared(await log.restores(), life, position)}")
+            raise CursorExpired(f"{epoch}-{shared(await log.restores(), life, position)}")
     requests: list[tuple[Recorded, f.CommandRequested]] = []
     while len(requests) < limit:
         batch = await log.requests(position, CHUNK)
         for event in batch:
-            fact = decode(event)
-            if isinstance(fact, f.CommandRequested) and fact.target == ONEC:
-                requests.append((event, fact))
+            if channels is None or event.order.partition("/")[0] in channels:
+                fact = decode(event)
+                if isinstance(fact, f.CommandRequested) and fact.target == ONEC:
+                    requests.append((event, fact))
             position = event.position
             if len(requests) == limit:
                 break
@@ -58,7 +65,7 @@ async def page(log: Log, after: str | None, limit: int) -> tuple[list[dict[str, 
     return await _messages(log, requests), f"{epoch}-{position}"
 
 
-def _shared(restores: list[tuple[int, int]], life: int, position: int) -> int:
+def shared(restores: list[tuple[int, int]], life: int, position: int) -> int:
     """Up to where the log is what it was when a cursor was there; 0 where that life of it is not known any more."""
     known = life == 1 or any(epoch == life for _, epoch in restores)
     since = [after for after, epoch in restores if epoch > life]

@@ -111,19 +111,20 @@ class Broker:
         """Makes a virtual host nobody else knows, and returns its name."""
         name = f"okno-test-{uuid.uuid4().hex[:12]}"
         user = quote(unquote(urlsplit(self.url).username or "guest"), safe="")
-        self._call("PUT", f"/api/vhosts/{name}")
-        self._call("PUT", f"/api/permissions/{name}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
+        self.call("PUT", f"/api/vhosts/{name}")
+        self.call("PUT", f"/api/permissions/{name}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
         return name
 
     def remove_virtual_host(self, name: str) -> None:
         """Removes a virtual host with all its queues."""
-        self._call("DELETE", f"/api/vhosts/{name}")
+        self.call("DELETE", f"/api/vhosts/{name}")
 
     def url_of(self, virtual_host: str) -> str:
         """The URL of a virtual host."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{virtual_host}"))
 
-    def _call(self, method: str, path: str, body: Any = None) -> None:
+    def call(self, method: str, path: str, body: Any = None) -> bytes:
+        """Calls the management API; what it answers."""
         parts = urlsplit(self.api)
         passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
         url = f"{parts.scheme}://{parts.hostname}:{parts.port}{path}"
@@ -136,8 +137,9 @@ class Broker:
         request = urllib.request.Request(
             url, json.dumps(body or {}).encode(), {"content-type": "application/json"}, method=method
         )
-        with opener.open(request, timeout=30):
-            pass
+        with opener.open(request, timeout=30) as answer:
+            found: bytes = answer.read()
+        return found
 
 
 def named_broker(url: str) -> Broker:

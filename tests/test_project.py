@@ -29,6 +29,7 @@ DRIVERS = {
         "service/web",
         "service/http_client.py",
         "service/onec/sender.py",  # posts events as 1C does
+        "service/reconcile/odata.py",  # reads 1C's own HTTP interface
         "service/demo",
         *(str(path.relative_to(ROOT)) for path in (ROOT / "service" / "marketplaces").glob("*/sandbox")),
     ),

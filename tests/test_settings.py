@@ -83,7 +83,7 @@ def test_how_many_calls_at_once_is_settable() -> None:
         ({"timezone": "../etc"}, "timezone"),
         ({"timezone": ""}, "timezone"),
         ({"onec": {"sources": {"ut": {"timezone": "Mars/Base"}}}}, "onec.sources.ut.timezone"),
-        ({"onec": {"sources": {"ut": {"dialect": "xdto"}}}}, "onec.sources.ut.dialect"),
+        ({"onec": {"sources": {"ut": {"dialect": "edifact"}}}}, "onec.sources.ut.dialect"),
         ({"onec": {"sources": {"база 1": {}}}}, "onec.sources.база 1"),
         ({"onec": {"statuses": {"Собран": "assembled"}}}, 'onec.statuses."Собран"'),
         ({"onec": {"statuses": {"Собран": "order.snapshot"}}}, 'onec.statuses."Собран"'),

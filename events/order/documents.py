@@ -19,9 +19,10 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     """A document as it stood at a moment; what is None was not said. What follows from it are events of their own.
 
     `kind`: order, shipment, receipt or return. `means`: the type its status stood for when it came. `lines`: one that
-    was cancelled has quantity 0. `returned`: what came back, empty for all of it. `at`: the sender's time, where it
-    said one. `content`: a hash of all that was said, by which an equal snapshot is known. `stale`: older than what was
-    known, changes nothing. `missing`: keys that its format always has, and it had not.
+    was cancelled has quantity 0. `arrived`: at the shop that issues it. `returned`: what came back, empty for all of
+    it. `answer`: accepted or declined, to the buyer's wish to cancel. `at`: the sender's time, where it said one.
+    `content`: a hash of all that was said, by which an equal snapshot is known. `stale`: older than what was known,
+    changes nothing. `missing`: keys that its format always has, and it had not.
     """
 
     document: Document | None = None
@@ -34,9 +35,11 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     kind: str = "order"
     means: str | None = None
     shipment: Document | None = None
+    arrived: bool = False
     receipt: Receipt | None = None
     returned: tuple[Line, ...] | None = None
     delivery: Agreed | None = None
+    answer: str | None = None
     at: datetime | None = None
     content: str | None = None
     stale: bool = False

@@ -26,6 +26,7 @@ from itertools import zip_longest
 
 from events.codec import command_id, decode
 from events.order import facts as f
+from events.order import taken_back
 from events.order.plan import ONEC, Plan, Request, Step, always, nothing
 from events.order.stages import ASIDE, PATH, further, rank
 from events.order.state import OrderState, evolve, fold
@@ -87,15 +88,13 @@ class Reacting:
         if f.imported(event):
             self._past.add(event)
             return []
-        self._everything = self._everything or _taken_back(self.state, event)
+        back = taken_back.releases(self.state, event)
         everything = first = False
-        if event.source != f.HUB or _taken_back(
-            self.state, event
-        ):  # other commands are no news that releases what waits
+        if event.source != f.HUB:  # the hub's own commands are no news that could release what waits
             everything, first, self._everything, self._first = self._everything, self._first, False, False
         if not react:
             return []
-        return self._wanted(_Moment(self.state, event, self._plan, before, self._past, everything, first))
+        return self._wanted(_Moment(self.state, event, self._plan, before, self._past, everything, first, back))
 
     def _known(self, event: Recorded) -> "_Before":
         """What is known before an event; what 1C said only where steps may follow."""
@@ -176,7 +175,7 @@ class _Past:
 @dataclass(frozen=True, slots=True)
 class _Moment:
     """A fact at its place, and the state with it. `everything`: all that 1C ever said live is new with it; `first`: the
-    order is seen for the first time."""
+    order is seen for the first time; `back`: a cancellation is taken back, and what it held up is new."""
 
     state: OrderState
     cause: Recorded
@@ -185,19 +184,26 @@ class _Moment:
     past: _Past
     everything: bool
     first: bool
+    back: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether what was said before this fact may be wanted with it."""
+        return self.everything or self.back
 
     @property
     def base(self) -> _Before:
         """What counts as had before the fact."""
-        if not self.everything:
+        if not self.open:
             return self.before
-        return _Before(stage=self.past.stage, number=self.past.number, said=self.before.said)
+        told = None if self.everything else taken_back.told_before(self.state)
+        return _Before(stage=further(self.past.stage, told), number=self.past.number, said=self.before.said)
 
 
 def _react(now: _Moment) -> Iterator[Request]:
     """What the state after a fact calls for because of it."""
     state, cause = now.state, now.cause
-    if now.everything or f.from_onec(cause.source):
+    if now.open or f.from_onec(cause.source):
         yield from _steps(now)
     told = message(state, cause, now.plan, now.before.market_stage)
     if told is not None:
@@ -211,9 +217,9 @@ def _steps(now: _Moment) -> Iterator[Request]:
     if not state.placed or state.market_cancelled is not None or state.market_stage in ASIDE:
         return
     if state.shop_cancelled is not None:
-        if (now.everything and not past.cancelled) or cause.type == "order.cancelled":
+        if (now.open and not past.cancelled) or cause.type == "order.cancelled":
             first_said = state.shop_cancelled.position
-            said_now = first_said in past.positions or not (now.everything or cause.position == first_said)
+            said_now = first_said in past.positions or not (now.open or cause.position == first_said)
             position = cause.position if said_now else first_said
             yield from _triggered(now, "cancelled", position, said=now.before.said, had=past.cancelled)
         return
@@ -223,11 +229,11 @@ def _steps(now: _Moment) -> Iterator[Request]:
         yield from _triggered(now, "registered", cause.position, stage="placed")
     path = list(_path(now))
     moved: list[Request] = []
-    move = state.move if now.everything or cause.type == "order.rescheduled" else None
+    move = state.move if now.open or cause.type == "order.rescheduled" else None
     if move is not None and move.position not in past.positions and not (now.first and there >= rank("delivered")):
         moved = list(_triggered(now, "rescheduled", move.position, once=False))
     yield from sorted([*path, *moved], key=lambda request: request.cause)  # as 1C said it: no date after the delivery
-    answer = state.answer if now.everything or cause.type in _ANSWERS else None
+    answer = state.answer if now.open or cause.type in _ANSWERS else None
     if answer is not None and state.request is not None and answer.position not in past.positions:
         yield from _triggered(now, "cancellation_answered", answer.position, once=False)
 
@@ -241,11 +247,13 @@ def _path(now: _Moment) -> Iterator[Request]:
     marked = f.ONEC_STAGES.get(cause.type)
     new, had = rank(now.base.stage), rank(now.past.stage)
     for stage in PATH[1 : rank(state.shop_stage) + 1]:
-        if rank(stage) <= new and stage != marked:
+        passed = rank(stage) <= new and stage != marked
+        if passed and not now.back:
             continue
         said = [mark.position for other, mark in state.marks.items() if rank(other) >= rank(stage)]
         position = cause.position if stage == marked else min(said)
-        for request in _triggered(now, stage, position, said=now.before.said, had=rank(stage) <= had):
+        said_before = now.before.said
+        for request in _triggered(now, stage, position, said=said_before, had=rank(stage) <= had, only_lost=passed):
             moves = now.plan.steps[request.fact.action].moves
             if not (moves and rank(stage) <= there) and not (now.first and rank(stage) < there):
                 yield request
@@ -254,41 +262,25 @@ def _path(now: _Moment) -> Iterator[Request]:
 def _triggered(
     now: _Moment, trigger: str, cause: int, *,
     stage: str | None = None, once: bool = True, said: Mapping[str, object] | None = None, had: bool = False,
+    only_lost: bool = False,
 ) -> Iterator[Request]:  # fmt: skip
     """The steps a trigger asks for that make sense for this order; once each, as long as they say what they `said`.
 
-    Not `once`: moves and answers, each time. `had`: they were told before, as what was imported says.
+    Not `once`: moves and answers, each time. `had`: they were told before, as what was imported says. `only_lost`:
+    those alone that were asked for and withdrawn for a cancellation that is none.
     """
     state, said = now.state, said or {}
     for step in now.plan.at(trigger):
         if not step.applies(state):
             continue
         anew = step.name in said and step.says(state) != said[step.name]
-        if had and not anew:
+        lost = taken_back.lost(state, step.name, stage or trigger)
+        if (had and not anew) or (only_lost and not lost):
             continue
         id = command_id(state.order, now.plan.channel, step.name, None if once else cause)
         if anew and id in state.commands:
             id = command_id(state.order, now.plan.channel, step.name, cause)
-        elif _lost(state, now.plan.channel, step.name, stage or trigger):
+        elif lost:
             id = command_id(state.order, now.plan.channel, step.name, f"again/{state.uncancelled}")
         fact = f.CommandRequested(command=id, target=now.plan.channel, action=step.name, stage=stage or trigger)
         yield Request(fact, cause)
-
-
-def _taken_back(state: OrderState, event: Recorded) -> bool:
-    """Whether 1C takes its cancellation back, or a step is withdrawn for it all the same, too late to be right."""
-    if not state.uncancelled or state.shop_cancelled is not None:
-        return False
-    if event.type != "command.withdrawn":
-        return event.position == state.uncancelled
-    fact = decode(event)
-    command = state.commands.get(fact.command) if isinstance(fact, f.CommandOutcome) else None
-    return command is not None and command.position < state.uncancelled and command.stage != "cancelled"
-
-
-def _lost(state: OrderState, channel: str, action: str, stage: str) -> bool:
-    """Whether the last command of a step was withdrawn for a cancellation that was taken back since."""
-    if not state.uncancelled:
-        return False
-    same = [c for c in state.commands.values() if (c.target, c.action, c.stage) == (channel, action, stage)]
-    return bool(same) and same[-1].state == "withdrawn" and same[-1].position < state.uncancelled

@@ -104,7 +104,8 @@ class OrderState(msgspec.Struct, kw_only=True):
     """Everything the hub knows of an order but personal data.
 
     `documents`: 1C's documents of which snapshots came, by `document_key`. `uncancelled`: the position at which 1C took
-    its cancellation back last, 0 for never. `unposted`: the keys of documents that do not count now.
+    its cancellation back last, 0 for never; `taken_back`: that cancellation. `unposted`: the keys of documents that do
+    not count now.
     `coded`: the position of the mark that brought the courier's code last, 0 for none.
     `shown`: the position at which both the order and its status at the marketplace were known, 0 before; what 1C marks
     earlier waits for it.
@@ -140,6 +141,7 @@ class OrderState(msgspec.Struct, kw_only=True):
     answer: Answer | None = None
     documents: dict[str, Known] = {}
     uncancelled: int = 0
+    taken_back: Cancellation | None = None
     unposted: frozenset[str] = frozenset()
     # what the marketplace says
     status: str | None = None

@@ -71,7 +71,7 @@ def _unanswered(state: OrderState) -> bool:
 
 
 def _confirmed(state: OrderState, event: Recorded, fact: f.Confirmed) -> None:
-    snapshots.document(state, fact.document)
+    state.document = snapshots.named(fact.document, state.document)
     state.confirmed_lines = fact.lines or state.confirmed_lines
 
 
@@ -232,6 +232,8 @@ def _outcome(state: OrderState, event: Recorded, fact: f.CommandOutcome) -> None
     if command.state in ("refused", "given_up") and not _replaced(state, command):
         what = fact.message or fact.code or "no reason given"
         state.attend(event, command.state, f"{command.action} to {command.target}: {what}", fact.command)
+    if command.state == "done":
+        snapshots.carried_out(state, event, command)
 
 
 def _retried(state: OrderState, event: Recorded, fact: f.CommandRetried) -> None:

@@ -9,6 +9,7 @@ from service.cli.looking import commands, events
 from service.cli.operating import migrate, restored, retry, send, token
 from service.cli.proving import verify
 from service.cli.rebuilding import rebuild
+from service.cli.reconciling import reconcile
 from service.cli.replaying import replay
 from service.cli.running import demo, doctor, run, sandbox
 from service.cli.supposing import whatif
@@ -24,6 +25,7 @@ for command in (
     rebuild,
     verify,
     whatif,
+    reconcile,
     commands,
     retry,
     token,

@@ -52,17 +52,24 @@ def token() -> None:
 @token.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice(["onec", "operator", "auditor", "admin"]), required=True)
+@click.option("--source", metavar="BASE", help="With the role onec: for this base only, of [onec.sources.BASE]")
 @configured
-async def add(settings: "Settings", name: str, role: str) -> None:
+async def add(settings: "Settings", name: str, role: str, source: str | None) -> None:
     """Prints a new token as its last line; only its hash is kept. A name's earlier token ends."""
     from events.order.facts import IMPORT
     from service import tokens
 
     if name.startswith(IMPORT):  # the name stands as actor, and what an import brought is told to nobody
         raise click.UsageError(f"a name may not begin with {IMPORT}: take another")
+    if source is not None and role != "onec":
+        raise click.UsageError("--source goes with --role onec: the other roles speak for no base")
+    if source is not None and source not in settings.onec.sources:
+        known = ", ".join(sorted(settings.onec.sources)) or "none yet"
+        raise click.UsageError(f"--source {source!r} is not in [onec.sources]; there are: {known}")
     async with opened(settings) as (pool, _):
-        made = await tokens.add(pool, name, role)
-    click.echo(f"token {name} with the role {role}; it is shown this once:", err=True)
+        made = await tokens.add(pool, name, role, source)
+    whose = f" for the base {source}" if source is not None else ""
+    click.echo(f"token {name} with the role {role}{whose}; it is shown this once:", err=True)
     click.echo(made)
 
 

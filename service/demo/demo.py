@@ -109,16 +109,16 @@ async def _with_broker(
         echo(f"RabbitMQ: the one at {urlsplit(url).netloc.rpartition('@')[2]}")
     broker = msgspec.structs.replace(settings.rabbitmq, url=url)
     if url is not None:
-        await _prepare(broker, list(settings.onec.sources))
+        await _prepare(broker, topology.told(settings.onec, settings.channels))
     return msgspec.structs.replace(settings, rabbitmq=broker)
 
 
-async def _prepare(broker: RabbitMQ, sources: list[str]) -> None:
+async def _prepare(broker: RabbitMQ, told: list[topology.Told]) -> None:
     """Queues in place before anybody looks for them, and a broker that can't be used found out at once."""
     assert broker.url is not None
     try:
         async with await connect(broker.url, "okno demo") as connection:
-            await topology.declare(connection, broker.partitions, sources)
+            await topology.declare(connection, broker.partitions, told)
     except (*BROKER_ERRORS, ValueError) as error:
         where, why = urlsplit(broker.url).netloc.rpartition("@")[2], " ".join(str(error).split())
         text = f"RabbitMQ at {where} can't be used ({why or type(error).__name__}): name another one, or none"

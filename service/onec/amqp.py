@@ -22,6 +22,7 @@ from events.log import Log, LogUnavailable
 from service.intake import Intake
 from service.onec import topology
 from service.onec.cloudevents import Raw
+from service.onec.topology import Told
 
 logger = structlog.get_logger()
 
@@ -68,8 +69,8 @@ async def connect(url: str, name: str) -> AbstractConnection:
 class Publisher:
     """One connection for sending. `up` tells whether it stands; it is made anew in the background."""
 
-    def __init__(self, url: str, partitions: int, sources: Sequence[str]) -> None:
-        self._url, self._partitions, self._sources = url, partitions, sources
+    def __init__(self, url: str, partitions: int, told: Sequence[Told]) -> None:
+        self._url, self._partitions, self._told = url, partitions, told
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self.refused: str | None = None
@@ -78,6 +79,10 @@ class Publisher:
     def up(self) -> bool:
         """Whether messages can be sent now."""
         return self._channel is not None and not self._channel.is_closed
+
+    def reaches(self, channel: str) -> bool:
+        """Whether what 1C is told of a channel finds a queue."""
+        return topology.reaches(self._told, channel)
 
     async def run(self) -> None:
         """Keeps the connection and the topology in place for as long as the hub runs."""
@@ -100,7 +105,7 @@ class Publisher:
     async def open(self) -> None:
         """Connects and declares the topology."""
         self._connection = await connect(self._url, "okno publisher")
-        await topology.declare(self._connection, self._partitions, self._sources)
+        await topology.declare(self._connection, self._partitions, self._told)
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self.refused = None
 

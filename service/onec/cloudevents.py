@@ -64,7 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     outside: Mapping[str, str] | None = None
 
     def wire(self) -> bytes:
-        """The event as the hub passes it on to itself: as received where that says all, else a structured CloudEvent."""
+        """The event as the hub passes it on to itself: as received where that says all, else a CloudEvent."""
         if self.whole or self.outside is not None:
             return self.body
         event = {**self.extensions, "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type}
@@ -114,10 +114,12 @@ def read(body: bytes, envelope: Mapping[str, str], other: Other | None = None) -
             for number, (item, part) in enumerate(parts)
             for message in _element(item, bytes(part), number, envelope, other)
         ]
-    if isinstance(tree, dict) and _structured(tree, envelope):
+    if isinstance(tree, dict) and _declared(tree, envelope):
         return [_message(tree, body, envelope, "")]
     if isinstance(tree, dict) and other is not None and (found := other(tree, body, envelope, "")) is not None:
         return found
+    if isinstance(tree, dict) and resembles(tree):
+        return [_message(tree, body, envelope, "")]
     if envelope.get("type"):
         return [_binary(tree, body, envelope)]
     if not isinstance(tree, dict):
@@ -146,12 +148,17 @@ def _loads(text: str | bytes, pointer: str) -> Any:
     except RecursionError as error:
         raise Unreadable("broken_json", "nested too deep", pointer) from error
     except (msgspec.DecodeError, ValueError) as error:  # ValueError: a number with more digits than Python takes
-        raise Unreadable("broken_json", f"not JSON: {error}", pointer) from error
+        why = "; 1C's add-in cuts a text at its first character U+0000" if "truncated" in str(error) else ""
+        raise Unreadable("broken_json", f"not JSON: {error}{why}", pointer) from error
 
 
-def _structured(tree: dict[str, Any], envelope: Mapping[str, str]) -> bool:
-    if envelope.get("content_type", "").startswith(STRUCTURED) or "specversion" in tree:
-        return True
+def _declared(tree: dict[str, Any], envelope: Mapping[str, str]) -> bool:
+    """Whether an object says that it is a CloudEvent."""
+    return envelope.get("content_type", "").startswith(STRUCTURED) or "specversion" in tree
+
+
+def resembles(tree: dict[str, Any]) -> bool:
+    """Whether an object is a CloudEvent by the look of it."""
     return isinstance(tree.get("type"), str) and ("data" in tree or "subject" in tree or "source" in tree)
 
 
@@ -162,10 +169,10 @@ def _element(
     pointer = f"/{number}"
     if not isinstance(item, dict):
         return [Unreadable("not_an_event", f"element {number} is {_kind(item)}, not a CloudEvent", pointer, part)]
-    if not _structured(item, {}):
+    if not _declared(item, {}):
         if other is not None and (found := other(item, part, shared(envelope), pointer)) is not None:
             return found
-        if envelope.get("type"):
+        if envelope.get("type") and not resembles(item):
             return [_binary(item, part, shared(envelope))]
     return [_message(item, part, shared(envelope), pointer)]
 

@@ -1,5 +1,6 @@
 """`[onec]` of `okno.toml`: the bases of 1C, each with what is its own."""
 
+import json
 import re
 from collections.abc import Collection
 from datetime import time
@@ -8,6 +9,7 @@ import msgspec
 
 from events.order.facts import ONEC_TYPES
 from service.config import ConfigError, named_zone
+from service.onec import mapping
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 KINDS = ("order", "shipment", "receipt", "return")
@@ -38,6 +40,7 @@ class OnecSource(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     `mapping`: a path in its messages to a field of ours. `channel`: of order numbers that name none. `channels`: its
     own names of channels. `documents`: its own types of documents. `tells`: the channels it is told of; None is all.
+    `queue`: whether it has one at RabbitMQ; one that asks over HTTP or «Обмен с сайтом» needs none.
     """
 
     dialect: str | None = None
@@ -48,6 +51,7 @@ class OnecSource(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     channels: dict[str, str] = {}
     documents: dict[str, str] = {}
     tells: list[str] | None = None
+    queue: bool = True
     exchange: Exchange = Exchange()
     odata: OData | None = None
     working_hours: str | None = None
@@ -86,9 +90,17 @@ class Onec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         if self.queue_warning < 1:
             raise ConfigError(f"onec.queue_warning: {self.queue_warning} must be 1 or more messages")
         if not self.shared_queue and not self.sources:
-            raise ConfigError("onec.shared_queue: is false, and no [onec.sources.NAME] has a queue of its own: add one")
+            raise ConfigError(
+                "onec.shared_queue: is false, and there is no [onec.sources.NAME] to tell instead: add one"
+            )
+        for channel in sorted(channels) if not self.shared_queue else ():
+            if not any(base.tells is None or channel in base.tells for base in self.sources.values()):
+                what = f"is false, and no base is told of the channel {channel!r}: add it to a base's `tells`"
+                raise ConfigError(f"onec.shared_queue: {what}")
         for name, source in self.sources.items():
             at = f"onec.sources.{name}"
+            if name == "dead":
+                raise ConfigError(f"{at}: okno.1c.dead is the queue of what 1C rejects: name the base otherwise")
             if not SOURCE_NAME.fullmatch(name):
                 raise ConfigError(f"{at}: a base's name is Latin letters, digits, '.', '_' and '-': it names a queue")
             _check_source(at, source, channels, dialects)
@@ -98,8 +110,8 @@ _NOTHING = OnecSource()
 
 
 def plain(name: str) -> str:
-    """A name of 1C's as it is compared: blanks and case aside."""
-    return "".join(name.split()).casefold()
+    """A name of 1C's as it is compared: blanks and case aside, and the braces around a GUID."""
+    return "".join(name.split()).strip("{}").casefold()
 
 
 def hours(text: str) -> tuple[time, time]:
@@ -138,6 +150,11 @@ def _check_source(at: str, source: OnecSource, channels: set[str], dialects: Col
     for document, kind in source.documents.items():
         if kind not in KINDS:
             raise ConfigError(f'{at}.documents."{document}": {kind!r} is not one of {", ".join(KINDS)}')
+    for path, field in source.mapping.items():
+        if (wrong := mapping.fault(path, field)) is not None:
+            raise ConfigError(f"{at}.mapping.{json.dumps(path, ensure_ascii=False)}: {wrong}")
+    if source.dialect == "flat" and not source.mapping:
+        raise ConfigError(f"{at}.mapping: the dialect flat needs one: a path in its messages to a field of ours")
     if source.exchange.encoding not in ("utf-8", "windows-1251"):
         raise ConfigError(f"{at}.exchange.encoding: {source.exchange.encoding!r} is neither utf-8 nor windows-1251")
     if source.odata is not None and not source.odata.url.startswith(("https://", "http://")):

@@ -29,7 +29,7 @@ NOT_ONECS = {
     "order.cancelled": {"status"},
     "order.returned": {"id", "status", "asked"},
     "order.handed_over": {"coded"},
-    "order.snapshot": {"means", "at", "content", "stale"},
+    "order.snapshot": {"means", "arrived", "answer", "at", "content", "stale"},
 }
 """Fields of facts that 1C does not fill: a marketplace does, or they follow from what else is said."""
 

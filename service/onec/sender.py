@@ -5,7 +5,7 @@ import msgspec
 
 from service.onec.amqp import BrokerUnavailable, Publisher
 from service.onec.cloudevents import BATCH, STRUCTURED
-from service.onec.topology import IN
+from service.onec.topology import IN, told
 from service.settings import Settings
 
 TIMEOUT = 10.0
@@ -43,7 +43,7 @@ class _Named(msgspec.Struct):
 
 async def _publish(settings: Settings, bodies: list[bytes]) -> None:
     assert settings.rabbitmq.url is not None
-    publisher = Publisher(settings.rabbitmq.url, settings.rabbitmq.partitions, list(settings.onec.sources))
+    publisher = Publisher(settings.rabbitmq.url, settings.rabbitmq.partitions, told(settings.onec, settings.channels))
     try:
         await publisher.open()
         for body in bodies:

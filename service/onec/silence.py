@@ -8,7 +8,7 @@ working time: minutes within the base's working hours in which the hub was at wo
 
 Each minute of a silence counts against what is usual at its own hour, so that a quiet lunch, a slow evening and a quick
 noon each have their measure, and a silence may begin in one and end in another. "Most days" is a median over days: a
-day on which 1C stood still, or a holiday, teaches nothing.
+day on which 1C stood still, and a holiday, teach nothing.
 """
 
 from collections import defaultdict
@@ -22,8 +22,8 @@ import msgspec
 WEEKS = timedelta(weeks=4)
 """What is learned from."""
 
-FEWEST_SIGNS, FEWEST_DAYS = 50, 3
-"""Before so many minutes with a sign, on so many days, nothing is usual."""
+FEWEST_SIGNS, FEWEST_DAYS = 50, 7
+"""Before so many minutes with a sign, and so many days of work, nothing is usual."""
 
 FLOOR = 10
 """No silence is shorter than so many minutes of work."""
@@ -31,17 +31,17 @@ FLOOR = 10
 SHORTEST = 2.0
 """A usual gap's least minutes: signs are noted by the minute."""
 
-MOST_OF_AN_HOUR = 0.95
-SAME_WEEKDAYS = 3
-"""So many days of one weekday are enough to know it by; before that all weekdays count, and the slower of their days."""
+MOST, SLOW = 0.5, 0.9
+"""Parts of days: most of them; the slow ones among them too."""
 
-SLOW_DAYS = 0.9
-HOURS = 24 * 7
+SAME_WEEKDAYS = 3
+"""So many days of a weekday are enough to know it by; before that it counts as one of the slow days."""
+
 QUARTER = 15
 """Minutes; no zone's clock moves within a quarter of an hour."""
 
 
-class Work(msgspec.Struct, frozen=True):
+class Hours(msgspec.Struct, frozen=True):
     """When a base works, by its own clock; Monday is 0. Hours that end before they begin end on the next day."""
 
     zone: ZoneInfo
@@ -55,6 +55,11 @@ class Work(msgspec.Struct, frozen=True):
         if begin < end:
             return weekday in self.days and begin <= minute < end
         return (weekday in self.days and minute >= begin) or ((weekday - 1) % 7 in self.days and minute < end)
+
+    def now(self, moment: datetime) -> bool:
+        """Whether it works at a moment."""
+        local = moment.astimezone(self.zone)
+        return self.at(local.weekday(), local.hour * 60 + local.minute)
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -97,30 +102,32 @@ Away = Sequence[tuple[datetime, datetime]]
 """When no sign could have been noted: from, to."""
 
 
-def learned(signs: Iterable[int], now: datetime, work: Work, away: Away) -> Usual | None:
+def learned(signs: Iterable[int], now: datetime, work: Hours, away: Away) -> Usual | None:
     """What is usual for who gave signs in these minutes; None where too little is known."""
     today = now.astimezone(work.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     first, last = minute_of(today - WEEKS), minute_of(today) - 1  # a day that is not over tells little of its hours
     heard = {minute for minute in signs if first <= minute <= last}
     if len(heard) < FEWEST_SIGNS:
         return None
-    by_day = _quiet_minutes(heard, last, work, away)
-    if len({day for day, _ in by_day}) < FEWEST_DAYS:
+    longest = _longest(heard, last, work, away)
+    if len({day for day, _ in longest}) < FEWEST_DAYS:
         return None
-    longest = _longest(by_day)
-    return Usual({hour: max(_most_days(hour, longest), SHORTEST) for hour in range(HOURS) if longest[hour % 24]})
+    by_hour = _around(longest)
+    return Usual({
+        weekday * 24 + hour: _most_days(weekday, days) for hour, days in by_hour.items() for weekday in range(7)
+    })  # fmt: skip
 
 
-def silence(last: datetime, now: datetime, work: Work, away: Away, usual: Usual | None) -> Silence:
+def silence(last: datetime, now: datetime, work: Hours, away: Away, usual: Usual | None) -> Silence:
     """The silence between the last sign and now."""
     counted = [hour for _, hour in _calendar(minute_of(last) + 1, minute_of(now), work, away) if hour is not None]
     if usual is None:
         return Silence(last, len(counted), None, None)
-    gaps = sum(1 / usual.at(hour) for hour in counted)
+    gaps = round(sum(1 / usual.at(hour) for hour in counted), 6)  # seven sevenths are one
     return Silence(last, len(counted), gaps, usual.at(hour_of(now, work.zone)))
 
 
-def _calendar(first: int, last: int, work: Work, away: Away) -> list[tuple[int, int | None]]:
+def _calendar(first: int, last: int, work: Hours, away: Away) -> list[tuple[int, int | None]]:
     """Each minute of a stretch as its local day and its hour of the week; None for an hour that does not count."""
     found: list[tuple[int, int | None]] = []
     gone = _away_minutes(first, last, away)
@@ -144,9 +151,9 @@ def _away_minutes(first: int, last: int, away: Away) -> list[bool]:
     return [depth > 0 for depth in accumulate(steps)]
 
 
-def _quiet_minutes(heard: set[int], last: int, work: Work, away: Away) -> dict[tuple[int, int], list[int]]:
-    """By day and hour of the week: how many minutes of work it had been quiet, at each of its minutes."""
-    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+def _longest(heard: set[int], last: int, work: Hours, away: Away) -> dict[tuple[int, int], int]:
+    """By day and hour of the week: the longest it had been quiet there, in minutes of work."""
+    found: defaultdict[tuple[int, int], int] = defaultdict(int)
     first, quiet = min(heard), 0
     for minute, (day, hour) in enumerate(_calendar(first, last, work, away), first):
         if minute in heard:
@@ -154,27 +161,25 @@ def _quiet_minutes(heard: set[int], last: int, work: Work, away: Away) -> dict[t
         elif hour is not None:
             quiet += 1
         if hour is not None:
-            found[day, hour].append(quiet)
+            found[day, hour] = max(found[day, hour], quiet)
     return found
 
 
-def _longest(by_day: dict[tuple[int, int], list[int]]) -> dict[int, list[tuple[int, float]]]:
-    """By hour of the day: each day's weekday, and how long it was quiet around that hour, but for the worst minutes."""
-    found: dict[int, list[tuple[int, float]]] = {hour: [] for hour in range(24)}
-    for day, hour in by_day:
-        around = [by_day.get((day, near), []) for near in (hour - 1, hour, hour + 1) if near // 24 == hour // 24]
-        found[hour % 24].append((hour // 24, _part([m for minutes in around for m in minutes], MOST_OF_AN_HOUR)))
+def _around(longest: dict[tuple[int, int], int]) -> dict[int, list[tuple[int, int]]]:
+    """By hour of the day: each day's weekday, and the longest it had been quiet in that hour and those beside it."""
+    found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for day, hour in longest:
+        found[hour % 24].append((hour // 24, max(longest.get((day, near), 0) for near in (hour - 1, hour, hour + 1))))
     return found
 
 
-def _most_days(hour: int, longest: dict[int, list[tuple[int, float]]]) -> float:
-    days = longest[hour % 24]
-    same = [quiet for weekday, quiet in days if weekday == hour // 24]
-    if len(same) >= SAME_WEEKDAYS:
-        return sorted(same)[len(same) // 2]
-    return _part([quiet for _, quiet in days], SLOW_DAYS)
+def _most_days(weekday: int, days: Sequence[tuple[int, int]]) -> float:
+    """How long it is quiet on most days of a weekday: never less than on most days at all."""
+    every, same = [quiet for _, quiet in days], [quiet for on, quiet in days if on == weekday]
+    own = _part(same, MOST) if len(same) >= SAME_WEEKDAYS else _part(every, SLOW)
+    return max(own, _part(every, MOST), SHORTEST)
 
 
-def _part(values: Sequence[float], part: float) -> float:
+def _part(values: Sequence[int], part: float) -> int:
     """The value that this part of all is not above."""
-    return sorted(values)[min(int(len(values) * part), len(values) - 1)]
+    return sorted(values)[int(len(values) * part)]

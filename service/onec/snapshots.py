@@ -7,6 +7,7 @@ What follows from a snapshot depends on what is known of the order: `service.doc
 import hashlib
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -30,12 +31,14 @@ FALSE = frozenset({"false", "0", "нет", "ложь", "no"})
 class Sent(msgspec.Struct, frozen=True):
     """A snapshot understood.
 
-    `carried`: what the events that follow may carry, as sent. `sparse`: its format leaves out what is false.
+    `carried`: what the events that follow may carry, as sent. `zone`: of its times without one. `sparse`: its format
+    leaves out what is false.
     """
 
     fact: f.Snapshot
     carried: Mapping[str, Any]
     personal: dict[str, Any]
+    zone: ZoneInfo
     sparse: bool = False
 
 
@@ -58,15 +61,31 @@ def understood(message: Message, settings: Settings) -> Sent:
     for key in ("shipment", "receipt", "returned"):
         plain[key] = _thing(plain.get(key), key, carried)
     plain["lines"] = _lines(plain.get("lines"), "lines")
-    if plain.get("kind", "order") not in KINDS:
+    if (plain.get("kind") or "order") not in KINDS:
         raise Unreadable("bad_field", f"kind is {plain['kind']!r}, not one of {', '.join(KINDS)}", "/data/kind")
     fact, personal = marks.understood(TYPE, {k: v for k, v in plain.items() if v is not None}, zone)
     assert isinstance(fact, f.Snapshot)
     fact = msgspec.structs.replace(
         fact, means=meaning(names, message.source, settings) if names else None, content=_content(data),
-        at=marks.moment(message.time, zone),
+        at=marks.moment(message.time, zone), arrived=_arrived(carried), answer=_answer(carried.get("answer")),
     )  # fmt: skip
-    return Sent(fact, carried, personal, sparse=data.get("absent") == "false")
+    _check(fact, carried, zone)
+    return Sent(fact, carried, personal, zone, sparse=data.get("absent") == "false")
+
+
+def _check(fact: f.Snapshot, carried: Mapping[str, Any], zone: ZoneInfo) -> None:
+    """Refuses at the door what the events that may follow could not carry."""
+    parts = {key: part for key in ("shipment", "arrival", "receipt") if isinstance(part := carried.get(key), dict)}
+    said = {
+        "order.assembled": {"boxes": carried.get("boxes")},
+        "order.shipped": parts.get("shipment", {}),
+        "order.arrived": {"keep_until": carried.get("keep_until"), **parts.get("arrival", {})},
+        "order.delivered": {"lines": parts.get("receipt", {}).get("lines")},
+        "order.cancelled": {"by": carried.get("by") or "shop"},
+        **({"order.rescheduled": msgspec.to_builtins(fact.delivery)} if fact.delivery is not None else {}),
+    }
+    for type, data in said.items():
+        marks.understood(type, {key: value for key, value in data.items() if value is not None}, zone)
 
 
 def _content(data: Mapping[str, Any]) -> str:
@@ -101,9 +120,7 @@ def _thing(value: Any, key: str, carried: dict[str, Any]) -> Any:
     """Something that is there, with what is said of it, or not: `true` alone is enough."""
     if isinstance(value, dict):
         carried[key] = {**value, "lines": _lines(value.get("lines"), f"{key}/lines")}
-        filled = any(
-            v not in (None, "", [], {}, False) and not str(v).startswith(marks.NO_DATE) for v in value.values()
-        )
+        filled = any(_filled(v) for v in value.values())
         if key == "returned":
             return (carried[key]["lines"] or []) if filled else None
         return {k: v for k, v in value.items() if k != "lines"} if filled else None
@@ -111,6 +128,18 @@ def _thing(value: Any, key: str, carried: dict[str, Any]) -> Any:
         return _lines(value, key)
     there = _flag(value, key, {})
     return None if not there else [] if key == "returned" else {}
+
+
+def _arrived(carried: Mapping[str, Any]) -> bool:
+    """Whether the goods came to the shop that issues them: it is named where they arrived, or that they did is said."""
+    arrival = carried.get("arrival")
+    return _filled(arrival.get("store")) if isinstance(arrival, dict) else bool(_flag(arrival, "arrival", {}))
+
+
+def _answer(value: Any) -> str | None:
+    """The answer to the buyer's wish to cancel; one in other words is none."""
+    text = str(value or "").strip().casefold()
+    return text if text in ("accepted", "declined") else None
 
 
 def _filled(value: Any) -> bool:

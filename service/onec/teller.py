@@ -1,7 +1,8 @@
 """Tells 1C: messages that wait in the log are published with the broker's word for it, in order per order.
 
 If the process dies after publishing and before the outcome is in the log, the message is published again under the same
-id: at least once. Without a broker a message counts as told once it stands in the log, where `GET /v1/outbox` reads it.
+id: at least once. Without a broker, and where no base that is told of the channel has a queue, a message counts as told
+once it stands in the log, where `GET /v1/outbox` and «Обмен с сайтом» read it.
 """
 
 import asyncio
@@ -96,12 +97,13 @@ class Teller:
         state = fold(order, history)
         by_position = {event.position: event for event in history}
         waiting = state.waiting(ONEC)
-        personal = await self._log.personal(order) if waiting and self._publisher is not None else {}
-        restores = await self._log.restores() if waiting and self._publisher is not None else []
+        queued = self._publisher is not None and self._publisher.reaches(state.channel)
+        personal = await self._log.personal(order) if waiting and queued else {}
+        restores = await self._log.restores() if waiting and queued else []
         for command in waiting:
             tries = attempts.get(command.id, 0) + 1
             begun: Begun | None = None
-            if self._publisher is not None:
+            if queued:
                 told = _message(command, state, by_position, personal, restores)
                 begun = (await self._work.begin(ONEC, [(command.id, order, None)])).get(order)
                 if begun is None:

@@ -11,6 +11,7 @@ from projections.catalogue import PROJECTIONS
 from projections.status import status as projection_status
 from service import metrics, rejected
 from service.hub import Storage
+from service.onec import silence_status
 from service.web.keys import HUB, storage
 from service.web.schemas import Health, Readiness, json
 
@@ -52,6 +53,7 @@ async def numbers(request: web.Request) -> web.StreamResponse:
     for status in await projection_status(place.pool, list(PROJECTIONS.values()), head.position):
         metrics.PROJECTION_LAG.labels(status.name).set(status.lag)
     metrics.REJECTED.set(await rejected.count(place.pool))
+    await silence_status.measured(place.pool, request.app[HUB].settings)
     for target, lanes, oldest in await place.work.waiting():
         metrics.WAITING.labels(target).set(lanes)
         metrics.OLDEST.labels(target).set(oldest)

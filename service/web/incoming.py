@@ -11,6 +11,7 @@ from service.onec.cloudevents import BATCH, Message, Unreadable
 from service.onec.reading import read
 from service.passing import notice_message
 from service.settings import Settings
+from service.tokens import Identity
 from service.understanding import understand
 from service.web.keys import HUB, IDENTITY
 from service.web.problems import problem
@@ -29,7 +30,7 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     errors, good = [], list[Message]()
     for message in messages:
         try:
-            good.append(_understood(message, hub.settings))
+            good.append(_understood(message, hub.settings, request.get(IDENTITY)))
         except Unreadable as error:
             errors.append({"pointer": error.pointer, "detail": error.detail})
     if errors:
@@ -38,7 +39,13 @@ async def post_events(request: web.Request) -> web.StreamResponse:
     return json(Accepted(len(good)), 202)
 
 
-def _understood(message: Message | Unreadable, settings: Settings) -> Message:
+def _understood(message: Message | Unreadable, settings: Settings, identity: Identity | None) -> Message:
+    if isinstance(message, Message) and identity is not None and identity.source is not None:
+        own = identity.base
+        if message.source.strip() != own:
+            named = f"source is {message.source[:40]!r}, and this token is for {own} only"
+            detail = f"{named}: leave source out, or take that base's token"
+            raise Unreadable("reserved_source", detail, message.pointer("/source"))
     understand(message, settings)
     assert isinstance(message, Message)
     return message
@@ -51,7 +58,7 @@ def _envelope(request: web.Request) -> dict[str, str]:
     found = {name: value for name, value in named.items() if value}
     identity = request.get(IDENTITY)
     if "source" not in found and identity is not None:
-        found["source"] = f"1c/{identity.name}"
+        found["source"] = identity.base
     return {"content_type": kind if kind != BATCH else "", **found}
 
 

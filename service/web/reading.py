@@ -16,6 +16,7 @@ from projections.orders import queries as orders
 from projections.status import status
 from service import audit, channels, operators, outbox, rejected
 from service.hub import Hub
+from service.onec import silence_status
 from service.people import with_people
 from service.web.keys import HUB, IDENTITY, storage
 from service.web.problems import problem
@@ -83,12 +84,18 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def outbox_page(request: web.Request) -> web.StreamResponse:
     """`GET /v1/outbox?after=CURSOR&limit=N`; 410 with the way on for a cursor from before a restore."""
+    source, tells = request[IDENTITY].source, None
+    if source is not None:
+        tells = request.app[HUB].settings.onec.base(source).tells
     try:
         with _Faulty():
             limit = _limit(request.query, 100, MOST)
-            items, cursor = await outbox.page(storage(request).log, request.query.get("after") or None, limit)
+            after = request.query.get("after") or None
+            items, cursor = await outbox.page(storage(request).log, after, limit, tells)
     except outbox.CursorExpired as expired:
         return problem(410, str(expired), cursor=expired.start)
+    if request[IDENTITY].role == "onec":
+        request.app[HUB].heard.polled(request[IDENTITY].base, int(cursor.rpartition("-")[2]))
     return json(OutboxPage(items, cursor))
 
 
@@ -107,6 +114,11 @@ async def channel_list(request: web.Request) -> web.StreamResponse:
     """`GET /v1/channels`: all of them."""
     known = request.app[HUB].settings.channels.values()
     return json(Page(await channels.rows(storage(request).pool, known, datetime.now(UTC)), None))
+
+
+async def onec_status(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/onec`: 1C's bases and queues, and what calls for a person."""
+    return json(await silence_status.status(storage(request).pool, request.app[HUB].settings))
 
 
 async def rejected_list(request: web.Request) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from projections.status import ProjectionStatus
 from service.audit import EventJson
 from service.channels import ChannelRow
 from service.erasing import Act
+from service.onec.silence_status import OnecStatus
 from service.rejected import RejectedRow
 from service.web import acting, erasing, exporting, health, incoming, openapi, proving, reading, schemas
 from service.web.schemas import Page
@@ -66,6 +67,7 @@ ROUTES: Final = (
                  "personal": "1: with names, phones and addresses", "bom": "1: CSV with Excel's mark of UTF-8"}),
     Route("GET", "/v1/seal", proving.seal, READERS, schemas.HeadSeal),
     Route("GET", "/v1/channels", reading.channel_list, READERS, Page[ChannelRow]),
+    Route("GET", "/v1/onec", reading.onec_status, READERS, OnecStatus),
     Route("GET", "/v1/outbox", reading.outbox_page, ("onec", "auditor", "operator"), schemas.OutboxPage,
           query={"after": "the `cursor` of the page before", "limit": "how many at most"}),
     Route("GET", "/v1/rejected", reading.rejected_list, READERS, Page[RejectedRow], query=PAGED),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from service.hub import Hub
-from service.web import acting, auth, incoming, openapi, pages
+from service.web import acting, auth, exchange, incoming, openapi, pages
 from service.web.keys import HUB
 from service.web.problems import answered
 from service.web.routes import EVERYBODY, ROUTES
@@ -38,6 +38,7 @@ def application(hub: Hub) -> web.Application:
     app.router.add_get("/openapi.json", auth.allowed(EVERYBODY, described))
     app.router.add_post("/hooks/{channel}/{secret}", incoming.hook)
     app.router.add_post("/hooks/{channel}/{secret}/{tail:.*}", incoming.hook)
+    exchange.add_routes(app)
     app.router.add_get("/login", auth.login)
     app.router.add_post("/login", auth.login)
     app.router.add_post("/logout", auth.logout)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import stating
 from .onec import OneC
 from .wire import REPEATED_LATER, SOURCE, Message
 
@@ -53,7 +54,8 @@ def in_hub(report: Report, found: Findings, onec: OneC, shadow: bool) -> None:
     """The hub's side: log, rejected, commands."""
     report.add("hub: versions per order without gaps, positions without gaps", _numbering(found.log))
     report.add("hub: every order placed once", _placed_once(found.log, onec))
-    report.add("hub: every message of 1C in the log exactly once", _in_log(found.log, onec))
+    in_log = stating.in_log(found.log, onec) if isinstance(onec, stating.StatingOneC) else _in_log(found.log, onec)
+    report.add("hub: every message of 1C in the log exactly once", in_log)
     report.add("hub: times of 1C without a zone understood", _times(found.log, onec))
     report.add("hub: every broken message among the rejected, nothing else", _rejected(found.rejected, onec))
     report.add("hub: commands are listed", [] if found.commands else ["GET /v1/commands gives none"])

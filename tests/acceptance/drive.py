@@ -21,6 +21,7 @@ def _plan(arguments: list[str]) -> tuple[Plan, bool]:
     parser.add_argument("--two-hubs", action="store_true", help="two hubs over one broker and database")
     parser.add_argument("--shadow", action="store_true", help="all channels in shadow: no changing call at all")
     parser.add_argument("--no-broker", action="store_true", help="1C speaks HTTP, the hub has no RabbitMQ")
+    parser.add_argument("--snapshots", action="store_true", help="1C sends documents as they stand, and no marks")
     parser.add_argument("--broker-restart", action="store_true")
     parser.add_argument("--postgres-restart", action="store_true")
     parser.add_argument("--storm", type=int, default=0, help="restarts of the hub while Postgres is away")
@@ -45,7 +46,7 @@ def _plan(arguments: list[str]) -> tuple[Plan, bool]:
         seed=given.seed, two_hubs=given.two_hubs, shadow=given.shadow, broker=not given.no_broker,
         broker_restart=given.broker_restart, postgres_restart=given.postgres_restart, storm=given.storm,
         rate=given.rate, pace=given.pace, quiet=given.quiet, hang=given.hang, hang_share=given.hang_share,
-        calm=given.calm,
+        calm=given.calm, snapshots=given.snapshots,
     )  # fmt: skip
     return plan, given.keep
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import aiohttp
 
+from .documents import STATUSES
 from .emulator import HOOK_SECRET, POLL_SECONDS
 from .servers import free_port
 
 __all__ = ["HOOK_SECRET", "POLL_SECONDS", "Api", "Hub", "Places"]
-STATUSES = {"Заказ подтвержден": "order.confirmed", "Выполнен": "order.completed", "У курьера": "order.handed_over"}
 
 
 @dataclass(frozen=True)

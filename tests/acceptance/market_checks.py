@@ -77,7 +77,7 @@ def details(order: Order, seed: int) -> Iterator[str]:
 def real_dates(orders: Iterable[Order], sent: Iterable[Message]) -> Iterator[str]:
     """realDeliveryDate is the day 1C named (the shop's zone or Market's), and only where that was not today."""
     days = {(m.order, day.astimezone(zone).date().isoformat())
-            for m in sent if m.type in ("order.delivered", "order.arrived") and (day := m.occurred)
+            for m in sent if m.types & {"order.delivered", "order.arrived"} and (day := m.occurred)
             for zone in (MOSCOW, ZONE)}  # fmt: skip
     for order in orders:
         key = order.scenario.key

@@ -18,6 +18,7 @@ from .megamarket.marks import script as megamarket_script
 from .mishaps import mishaps, raise_if_ended
 from .onec import OneC, Script
 from .servers import Postgres, RabbitMQ
+from .stating import StatingOneC
 
 MARKETPLACES: dict[str, tuple[Callable[[Faults, int], Emulator], Script]] = {
     "yandex": (yandex.Emulator, marks.script),
@@ -49,6 +50,7 @@ class Plan:
     hang: float = 13.0
     hang_share: float = 0.1
     calm: bool = False
+    snapshots: bool = False
 
 
 @dataclass
@@ -130,7 +132,9 @@ async def started(plan: Plan) -> AsyncIterator[Run]:
                 hubs[-1].start()
                 await hubs[-1].ready()
             token = await hubs[0].token("judge", "admin")
-            onec = OneC(lives, plan.seed, plan.pace, found.amqp, lambda: (alive().url, token))
+            onec = (StatingOneC if plan.snapshots else OneC)(
+                lives, plan.seed, plan.pace, found.amqp, lambda: (alive().url, token)
+            )
             yield Run(plan, postgres, rabbit, places, hubs, onec, token)
         finally:
             for hub in hubs:

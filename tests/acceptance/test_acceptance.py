@@ -55,3 +55,9 @@ async def test_three_marketplaces_at_once(plan: Plan) -> None:
     """Yandex, Ozon and Megamarket, eight orders each, through one hub: no order disturbs another's marketplace."""
     report = await drive(replace(plan, only=tuple(MARKETPLACES), broker=False, orders=8, kills=0, seed=4, calm=True))
     assert not report.failed, f"\n{report}"
+
+
+async def test_documents_instead_of_marks(plan: Plan) -> None:
+    """1C sends its documents as they stand, changes joined, repeated and late: the same end as with marks."""
+    report = await drive(replace(plan, snapshots=True, broker=False, orders=12, kills=1, seed=5))
+    assert not report.failed, f"\n{report}"

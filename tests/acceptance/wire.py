@@ -98,7 +98,7 @@ class Writer:
         subject = f"1c/{scenario.document_id}" if by_document else scenario.key
         time = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(days=mark.days_ago)
         data = dict(mark.data)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 and mark.type != "order.snapshot":  # whose every field is a part of its state
             data["Комментарий"] = f"Отметка {self._count}"
         envelope = Envelope(event_id, wire_type, subject, time, data)
         binary = not mark.days_ago and rng.random() < 0.35

@@ -13,6 +13,8 @@ from events.log import Log
 from events.recorded import Recorded
 from service.onec import topology
 from service.onec.amqp import Consumer, Publisher, Taker
+from service.onec.config import Onec, OnecSource
+from service.onec.topology import Told, told
 
 SECONDS = 20.0
 """How long anything may take before a test gives up."""
@@ -61,7 +63,7 @@ async def consuming(url: str, log: Log, take: Taker, queue: str = "okno.in.0") -
 @asynccontextmanager
 async def publishing(url: str, partitions: int = 1) -> AsyncIterator[Publisher]:
     """A publisher whose connection stands."""
-    publisher = Publisher(url, partitions, ["ut11"])
+    publisher = Publisher(url, partitions, queues("ut11"))
 
     async def up() -> bool:
         return publisher.up
@@ -69,6 +71,11 @@ async def publishing(url: str, partitions: int = 1) -> AsyncIterator[Publisher]:
     async with running(publisher.run()):
         await until(up)
         yield publisher
+
+
+def queues(*sources: str) -> list[Told]:
+    """The shared queue of 1C's, and those of bases that are told everything."""
+    return told(Onec(sources={source: OnecSource() for source in sources}), ())
 
 
 @dataclass
@@ -88,7 +95,7 @@ class Rabbit:
 
     async def declare(self, partitions: int = 1, sources: tuple[str, ...] = ()) -> None:
         """Declares the hub's topology."""
-        await topology.declare(self.connection, partitions, sources)
+        await topology.declare(self.connection, partitions, queues(*sources))
 
     async def publish(
         self, key: str, *bodies: bytes, exchange: str = "okno.in", mandatory: bool = True, **properties: Any

@@ -1,8 +1,9 @@
 """What a dialect of 1C's is to the hub. A module of this folder is one, found by looking:
 
-    recognises(tree) -> bool                 by what a message looks like; cheap, and never true of a CloudEvent
-    parts(tree, around) -> Sequence[Part]    what the message says; `Unreadable` where it can't be understood
+    recognises(tree) -> bool                              by what a message looks like; cheap, and no CloudEvent
+    parts(tree, around) -> Sequence[Part | Unreadable]    what it says; `Unreadable` is raised where nobody can tell
 
+Of a message that says several things one may be `Unreadable` by itself, with its own bytes: the others are taken.
 `tree` is what came, parsed: JSON as dicts, lists, texts and Decimals, or the root element where it was XML. All pure.
 """
 
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from service.onec.config import OnecSource
+from service.onec.cloudevents import Unreadable
+from service.onec.config import Onec, OnecSource
 from service.onec.snapshots import TYPE
 
 
@@ -20,7 +22,8 @@ class Around(msgspec.Struct, frozen=True):
     """What is known of a message besides its body.
 
     `base`: what is configured of the sender; `source`: as `1c/ut11`, empty where nobody said; `envelope`: the routing
-    key as `subject`, properties and headers; `zone`: of times without one; `channels`: the ones there are.
+    key as `subject`, properties and headers; `zone`: of times without one; `channels`: the ones there are; `onec`: what
+    is configured of all bases, for a message that names its own.
     """
 
     base: OnecSource
@@ -28,6 +31,11 @@ class Around(msgspec.Struct, frozen=True):
     envelope: Mapping[str, str]
     zone: ZoneInfo
     channels: frozenset[str]
+    onec: Onec = Onec()
+
+    def of(self, source: str) -> "Around":
+        """The same, where the message itself says that another base wrote it; `source` as `1c/ut11`."""
+        return msgspec.structs.replace(self, source=source, base=self.onec.base(source))
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,5 +60,5 @@ class Dialect(Protocol):
     def recognises(self, tree: Any) -> bool:
         """Whether a message looks like this dialect."""
 
-    def parts(self, tree: Any, around: Around) -> Sequence[Part]:
+    def parts(self, tree: Any, around: Around) -> Sequence[Part | Unreadable]:
         """What it says."""

@@ -18,6 +18,7 @@ from projections.commands import queries as commands
 from projections.orders import queries as orders
 from service import audit, channels, rejected
 from service.database import Pool
+from service.onec import silence_status
 from service.settings import Settings
 from service.web.keys import hub, storage
 from service.web.pages.asof import AsOf, as_of
@@ -95,6 +96,7 @@ class _Orders:
             "filtered": any(asked.values()) or after is not None,
             "counts": counts,
             "notes": await _notes(pool, settings, say.now),
+            "warnings": await silence_status.warned(pool, settings),
             "stages": STAGES,
             "channels": _choices(settings.channels, asked["channel"]),
             "codes": [code for code in _choices(counts["attention"], asked["attention"]) if code != "any"],

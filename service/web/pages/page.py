@@ -7,7 +7,7 @@ host only, and none inline, so that even a hole in the escaping would run nothin
 import hashlib
 import mimetypes
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -74,7 +74,7 @@ def templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"static": static, "address": address}
+    environment.globals |= {"static": static, "address": address, "seconds": lambda count: timedelta(seconds=count)}
     return environment
 
 
