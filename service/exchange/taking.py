@@ -4,9 +4,6 @@
     one that names an order of ours, and can't be understood      `rejected`, whole, with the reason
     one of another order, a payment, an invoice   left out, and counted: 1C sends everything it has
 
-Whose order it is: the key the hub gave it (`ym-msk/48123456`, in Ид or Номер); a number alone only where the log knows
-an order of that number in one of these channels, since most of a shop's own orders have numbers of that kind, too.
-
 If the process dies while a file is taken, 1C sends or asks again: the same documents of the same file are the same
 messages, and documents as they stood already are no news.
 """
@@ -24,11 +21,11 @@ from events.log import Log
 from service.door import Door, Unavailable
 from service.exchange.answers import Failure
 from service.exchange.files import File, Files
+from service.exchange.owners import Wanted
 from service.exchange.sessions import Session
 from service.exchange.splitting import Splitter
 from service.onec.cloudevents import Message, Raw, Unreadable
 from service.onec.dialects import _commerceml as cml
-from service.onec.dialects import commerceml
 from service.onec.reading import in_dialect
 from service.settings import Settings
 
@@ -42,7 +39,6 @@ WHOLE = 8 * 1024 * 1024
 """Bytes of a file that was cut off, as it is kept in `rejected`."""
 
 VIA = "exchange"
-
 
 _Units = tuple[dict[str, str], list[Element]]
 """The attributes of a file's root, and some of what stands under it."""
@@ -131,51 +127,34 @@ class Taking:
             for at, unit in enumerate(units)
             for inside, document in enumerate(cml.documents(cml.alone(root, unit)))
         ]
-        owners = await self._owners(session, [document for _, document in documents], channels)
+        wanted = Wanted(self._settings, session.source, channels)
+        owners = await wanted.owners(self._log, [document for _, document in documents])
+        ours = [
+            (place, cml.alone(root, document), owner)
+            for (place, document), owner in zip(documents, owners, strict=True)
+            if owner is not None
+        ]
+        read = await asyncio.to_thread(lambda: [self._read(session, *one) for one in ours])
         messages: list[Message] = []
-        for (place, document), owner in zip(documents, owners, strict=True):
-            if owner is None:
-                counts.others += 1
-                continue
-            for message in self._messages(session, place, cml.alone(root, document), owner):
-                if isinstance(message, Message):
-                    messages.append(message)
-                else:
-                    counts.rejected += 1
-                    around = {"source": session.source, "subject": owner}
-                    await self._reject(Raw(message.body or b"", around, VIA), message.reason, message.detail)
+        for (_, _, owner), message in zip(ours, read, strict=True):
+            if isinstance(message, Message):
+                messages.append(message)
+            else:
+                around = {"source": session.source, "subject": owner}
+                await self._reject(Raw(message.body or b"", around, VIA), message.reason, message.detail)
         if messages:
             await self._door.submit(messages, VIA)
         counts.taken += len(messages)
+        counts.others += len(documents) - len(ours)
+        counts.rejected += len(read) - len(messages)
 
-    def _messages(self, session: Session, place: str, root: Element, owner: str) -> list[Message | Unreadable]:
-        """A document as messages; the id where the file does not say when it was made: its place in this session."""
+    def _read(self, session: Session, place: str, root: Element, owner: str) -> Message | Unreadable:
+        """A document as a message; its id, where the file does not say when it was made: its place in the session."""
         id = hashlib.sha256(session.id + place.encode()).hexdigest()[:32]
         envelope = {"source": session.source, "subject": owner, "id": id}
-        return in_dialect(root, cml.written(root), envelope, "", self._settings) or []
-
-    async def _owners(
-        self, session: Session, documents: Sequence[Element], channels: Collection[str]
-    ) -> list[str | None]:
-        """The order each document is about; None for one that is not ours."""
-        base = self._settings.onec.base(session.source)
-        own = sorted(channels if base.channel is None else {base.channel} & set(channels))
-        names = [
-            commerceml.names(document, base) if commerceml.kind(document, base) is not None else ()
-            for document in documents
-        ]
-        keys = [[name for name in every if name.partition("/")[0] in self._settings.channels] for every in names]
-        possible = {
-            f"{channel}/{number}"
-            for every, key in zip(names, keys, strict=True) if not key for number in every for channel in own
-        }  # fmt: skip
-        histories = await self._log.histories(possible) if possible else {}
-        known = {order for order, history in histories.items() if history}
-        return [
-            next((name for name in key if name.partition("/")[0] in channels), None) if key
-            else _known(every, own, known)
-            for every, key in zip(names, keys, strict=True)
-        ]  # fmt: skip
+        read = in_dialect(root, cml.written(root), envelope, "", self._settings)
+        assert read is not None  # CommerceML is what this root looks like
+        return read[0]
 
     async def _reject(self, raw: Raw, reason: str, detail: str) -> None:
         if self._door.intake is None:
@@ -187,9 +166,3 @@ class Taking:
             "a file from 1C was taken" if whole else "a file from 1C is being taken", source=session.source,
             file=file.name, bytes=file.bytes, documents=counts.taken, not_ours=counts.others, rejected=counts.rejected,
         )  # fmt: skip
-
-
-def _known(names: Sequence[str], channels: Sequence[str], known: Collection[str]) -> str | None:
-    """The one known order that has one of these numbers."""
-    found = {order for name in names for channel in channels if (order := f"{channel}/{name}") in known}
-    return found.pop() if len(found) == 1 else None

@@ -107,12 +107,9 @@ def _of_document(one: Written, around: Around) -> Iterator[Part]:
 
 def _type(one: Written, around: Around) -> str:
     """The document's type: a name the exchange's rules give it, or the one it has in its base."""
-    said = (
-        *(one.document.get(key) for key in ("_ИмяОбъекта", "_ТипЗначения", "_ТипОбъекта")),
-        one.meta.get("objecttype"),
-    )
-    names = [short(text(name)) for name in said if text(name)]
-    return next((name for name in names if known(name, around)), names[0] if names else "")
+    said = [one.document.get(key) for key in ("_ИмяОбъекта", "_ТипЗначения", "_ТипОбъекта")]
+    names = [short(text(name)) for name in said if text(name)] or [short(text(one.meta.get("objecttype")))]
+    return next((name for name in names if known(name, around)), names[0])
 
 
 def _time(meta: dict[str, Any]) -> str:

@@ -136,6 +136,12 @@ def test_a_left_over_app_id_does_not_say_whose_it_is() -> None:
     assert [(a.code, "perm" in a.message) for a in known.state.attention] == [("unmapped", True)]
 
 
+def test_a_left_over_type_does_not_make_it_a_mark() -> None:
+    """The add-in repeats the properties of the message before: what a body is, its look says."""
+    message = one(order(), TRADE, type="order.shipped", id="m0", subject="ym-msk/1")
+    assert (message.type, message.id, message.subject) == ("order.snapshot", "m1", "ym-msk/1")
+
+
 def test_no_base_named() -> None:
     """The event's id in app_id is no base: the source is simply 1C."""
     assert one(order(meta={"baseid": ""}), TRADE, source="ev1").source == "1c"

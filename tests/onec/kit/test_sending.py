@@ -105,12 +105,14 @@ async def test_an_answer_that_is_lost_doubles_nothing(
     assert rows(talking)[0]["отправлено"] is True
 
 
-async def test_what_is_no_hub_is_not_believed(shop: Shop, talking: Talking, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy's own 502 page leaves the events where they are."""
+@pytest.mark.parametrize("status", [400, 404, 502])
+async def test_what_is_no_hub_is_not_believed(talking: Talking, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """A proxy's own page leaves the events where they are: none is taken for sent, none for faulty."""
     order(talking.base, KEY, ("BOSCH", 1)).записать(POST)
-    monkeypatch.setattr(Connection, "_asked", lambda *_: Answer(502, b"<html>Bad Gateway</html>"))
+    monkeypatch.setattr(Connection, "_asked", lambda *_: Answer(status, b"<html>nginx</html>"))
     await talking.send()
     assert [(row["отправлено"], row["неисправно"]) for row in rows(talking)] == [(False, False)]
+    assert "<html>nginx</html>" in rows(talking)[0]["ошибка"]
 
 
 async def test_the_checkup_says_what_is_missing(shop: Shop, talking: Talking) -> None:
