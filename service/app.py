@@ -30,6 +30,10 @@ from service.body_key import body_key
 from service.channels import KeyWatch
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
+from service.exchange.files import Files
+from service.exchange.leaving import leave
+from service.exchange.sessions import Sessions
+from service.exchange.taking import Taking
 from service.http_client import Account, ChannelClient
 from service.hub import Hub, Storage
 from service.intake import Intake
@@ -192,14 +196,17 @@ def _react(hub: Hub, storage: Storage) -> list[Loop]:
     reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
     follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
     deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
+    pool = storage.pool
+    exchange = partial(leave, Taking(hub.door, storage.log, Files(pool), hub.settings), Sessions(pool))
     silence = SilenceWatch(hub.settings, storage.log, storage.pool, storage.work, storage.leases)
     days = hub.settings.raw_retention_days
-    aged: list[Loop] = [("retention", Retention(storage.pool, storage.leases, days).run)] if days is not None else []
+    aged: list[Loop] = [("retention", Retention(pool, storage.leases, days).run)] if days is not None else []
     return [
         *aged,
         ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
         ("projections", partial(follower.run, hub.grown.subscribe())),
         ("deadlines", deadlines.run),
         ("silence", silence.run),
+        ("exchange", exchange),
         ("seal", partial(publish_daily, storage.log)),
     ]

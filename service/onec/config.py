@@ -16,6 +16,7 @@ KINDS = ("order", "shipment", "receipt", "return")
 """What a document of 1C's may be to an order."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_VERSION = re.compile(r"2\.0[3-9]|2\.10|3\.1")
 _HOURS = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 
 
@@ -157,6 +158,8 @@ def _check_source(at: str, source: OnecSource, channels: set[str], dialects: Col
         raise ConfigError(f"{at}.mapping: the dialect flat needs one: a path in its messages to a field of ours")
     if source.exchange.encoding not in ("utf-8", "windows-1251"):
         raise ConfigError(f"{at}.exchange.encoding: {source.exchange.encoding!r} is neither utf-8 nor windows-1251")
+    if source.exchange.version is not None and not _VERSION.fullmatch(source.exchange.version):
+        raise ConfigError(f"{at}.exchange.version: {source.exchange.version!r} is none of 2.03 to 2.10 and 3.1")
     if source.odata is not None and not source.odata.url.startswith(("https://", "http://")):
         raise ConfigError(f"{at}.odata.url: {source.odata.url!r} must begin with https:// or http://")
 

@@ -156,8 +156,6 @@ async def _checkauth(call: Call) -> web.StreamResponse:
         raise Failure("неверный пароль: укажите токен с ролью onec (okno token add ИМЯ --role onec --source БАЗА)")
     call.request.app[HUB].heard.said(who.base)  # an exchange that has no news is one all the same
     channels = call.of(who.base)
-    await call.taking.reject_left()
-    await call.sessions.end_idle()
     cookie, sessid = await call.sessions.begin(who, channels)
     return call.text(SUCCESS, COOKIE, cookie, f"sessid={sessid}")
 

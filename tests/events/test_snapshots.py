@@ -1,6 +1,7 @@
 """What 1C's documents leave known of an order, and what follows when a cancellation is taken back."""
 
 from dataclasses import replace
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
@@ -8,11 +9,13 @@ from hypothesis import strategies as st
 
 from events.order import facts as f
 from events.order import snapshots
+from events.order.reactions import Reacting
 from events.recorded import Recorded
 from tests.events.given import (
     MARKET_CANCELS,
     MOVED,
     OPEN,
+    ORDER,
     PLACED,
     PLAN,
     REGISTERED,
@@ -220,7 +223,10 @@ def dispatched(events: list[Recorded], known: int) -> list[Recorded]:
 
 @given(WORDS, st.data())
 def test_in_the_end_what_1c_wants_is_waiting(words: list[str], data: st.DataObject) -> None:
-    """However 1C changes its mind and however late the dispatcher looks: in the end just the right steps wait."""
+    """However 1C changes its mind and however late the dispatcher looks: in the end just the right steps wait.
+
+    And whoever asks anew about the whole history wants the very commands that were wanted then.
+    """
     events = history(PLACED, OPEN)
     for word in words:
         if word == "look":  # on what it read some time ago
@@ -236,3 +242,6 @@ def test_in_the_end_what_1c_wants_is_waiting(words: list[str], data: st.DataObje
     found = state(events)
     wanted = {action for stage, action in STEP_OF.items() if found.reached(stage)}
     assert {c.action for c in found.waiting("shop")} == ({"cancel"} if found.shop_cancelled is not None else wanted)
+    anew = Reacting(ORDER, PLAN)
+    pairs = zip_longest(events, events[1:])
+    assert {r.fact.command for event, following in pairs for r in anew.take(event, following)} == set(found.commands)

@@ -45,7 +45,7 @@ class Shop(Facts):
     def __init__(self, served: Served) -> None:
         super().__init__(served)
         settings, storage = served.hub.settings, served.storage
-        self.settings = settings
+        self.settings, self.door = settings, served.hub.door
         plans = {name: plan_of(channel) for name, channel in settings.channels.items()}
         applied = {name: channel.marketplace.applied_seconds for name, channel in settings.channels.items()}
         self.given: dict[str, str] = {}

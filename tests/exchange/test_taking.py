@@ -6,6 +6,10 @@ import pytest
 
 from events.order import facts as f
 from service.exchange import taking
+from service.exchange.files import Files
+from service.exchange.leaving import clear
+from service.exchange.sessions import Sessions
+from service.exchange.taking import Taking
 from tests.exchange.conftest import Shop
 from tests.onec.commerceml.making import FROM_1C, document, file, goods, public
 
@@ -166,7 +170,7 @@ async def test_a_file_that_never_ended_is_kept(shop: Shop) -> None:
     assert await base.send(half) == ["success"]
     await shop.pool.execute("UPDATE okno.exchange_sessions SET seen_at = now() - interval '2 hours'")
     for _ in range(2):
-        await base.begin()
+        await clear(Taking(shop.door, shop.log, Files(shop.pool), shop.settings), Sessions(shop.pool))
     rows = await shop.pool.fetch("SELECT reason, body FROM okno.rejected")
     assert [(row["reason"], bytes(row["body"])) for row in rows] == [("incomplete_xml", half)]
     assert await shop.pool.fetchval("SELECT count(*) FROM okno.exchange_pieces") == 0
