@@ -31,9 +31,6 @@ from service.onec import marks
 from service.onec.snapshots import TYPE, Sent
 from service.onec.versions import older
 
-ANSWERING = {"order.cancellation_accepted": "accepted", "order.cancellation_declined": "declined"}
-"""What a status may mean that answers the buyer."""
-
 SHIPPED = rank("shipped")
 
 
@@ -207,8 +204,8 @@ class _Following:
 
     def _answer(self) -> Iterator[Difference]:
         """The answer to the buyer, where it was not there before: one that stays is none to another wish."""
-        known, state = self._known.fact if self._known is not None else f.Snapshot(), self._state
-        said, before = (fact.answer or ANSWERING.get(fact.means or "") for fact in (self._fact, known))
+        state, said = self._state, known_of.answer(self._fact)
+        before = self._known.answered if self._known is not None else None
         if said is None or said == before or state.request is None:
             return
         accepted = said == "accepted"

@@ -91,6 +91,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The newest snapshot of a document of 1C's, and what earlier ones said where it leaves that out.
 
     `cancelled_by`: the spellings by which it is cancelled. `stage`: how far it says the order is, None for nowhere.
+    `answered`: its answer to the buyer, if there was a wish to answer.
     """
 
     fact: f.Snapshot
@@ -98,6 +99,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_by: frozenset[str] = frozenset()
     stage: str | None = None
     delivery: f.Agreed | None = None
+    answered: str | None = None
 
 
 class OrderState(msgspec.Struct, kw_only=True):

@@ -15,6 +15,9 @@ from events.order.shapes import Command, Known, OrderState, document_key
 from events.order.stages import PATH, further, rank
 from events.recorded import Recorded
 
+ANSWERING = {"order.cancellation_accepted": "accepted", "order.cancellation_declined": "declined"}
+"""What a status may mean that answers the buyer."""
+
 
 def named(document: f.Document | None, before: f.Document | None) -> f.Document | None:
     """What a document is called by all that was said of it: the newest word counts, what is left out stays."""
@@ -70,6 +73,18 @@ def _numbered(known: Known, fact: f.Snapshot) -> bool:
     return one.number is not None and one.number == other.number and not (one.id and other.id)
 
 
+def answer(fact: f.Snapshot) -> str | None:
+    """What a document answers to the buyer's wish to cancel, by a key of its own or by its status."""
+    return fact.answer or ANSWERING.get(fact.means or "")
+
+
+def _answered(state: OrderState, fact: f.Snapshot, before: Known | None) -> str | None:
+    """The answer as far as a wish was open for it: one that was said to nobody may still be given."""
+    said = answer(fact)
+    stays = before is not None and before.answered == said
+    return said if state.request is not None or stays else None
+
+
 def counts(known: Known | None) -> bool:
     """Whether anything follows from a document, as its newest snapshot has it."""
     return known is not None and (known.posted or known.stage is not None)
@@ -95,6 +110,7 @@ def _snapshot(state: OrderState, event: Recorded, fact: f.Snapshot) -> None:
         fact=msgspec.structs.replace(fact, document=document), posted=posted, stage=stage(fact, posted),
         cancelled_by=spellings(fact, before.cancelled_by if before is not None else frozenset()),
         delivery=fact.delivery if fact.delivery is not None or before is None else before.delivery,
+        answered=_answered(state, fact, before),
     )  # fmt: skip
     name = document_key(event.source, fact.kind, document)
     state.documents = {**{k: v for k, v in state.documents.items() if k != key}, name: now}

@@ -22,9 +22,7 @@ def releases(state: OrderState, event: Recorded) -> bool:
         return event.position == state.uncancelled
     fact = decode(event)
     command = state.commands.get(fact.command) if isinstance(fact, f.CommandOutcome) else None
-    if command is None or command.target != state.channel or command.cause > state.uncancelled:
-        return False
-    return (command.stage == CANCELLED) == (state.shop_cancelled is not None)
+    return command is not None and command.target == state.channel and command.cause < state.uncancelled
 
 
 def lost(state: OrderState, action: str, stage: str) -> bool:
@@ -32,8 +30,11 @@ def lost(state: OrderState, action: str, stage: str) -> bool:
     if not state.uncancelled:
         return False
     same = [c for c in state.commands.values() if (c.target, c.action, c.stage) == (state.channel, action, stage)]
-    ended = ("withdrawn", "refused", "given_up") if stage == CANCELLED else ("withdrawn",)
-    return bool(same) and same[-1].state in ended and same[-1].cause < state.uncancelled
+    if not same:
+        return False
+    if stage == CANCELLED and same[-1].state in ("refused", "given_up"):  # unless it stood for the newest one, too
+        return state.shop_cancelled is not None and same[-1].outcome < state.shop_cancelled.position
+    return same[-1].state == "withdrawn" and same[-1].cause < state.uncancelled
 
 
 def told_before(state: OrderState) -> str | None:

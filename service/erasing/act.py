@@ -26,7 +26,7 @@ TABLES: Final = ("okno.personal", "okno.bodies", "okno.rejected", "okno.attempts
 
 OUT_OF_REACH: Final = (
     "RabbitMQ: messages that were not read yet, dead letters",
-    "1C: all it was told before",
+    "1C: all it was told before, and files it is sending now (an hour after its session they are gone)",
     "the marketplace",
     "backups, archived WAL, replicas: erase again after a restore",
     "pages of the database's files until Postgres reuses them (VACUUM)",

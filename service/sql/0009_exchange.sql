@@ -56,6 +56,7 @@ BEGIN
             ON okno.exchange_cursors, okno.exchange_sessions, okno.exchange_files, okno.exchange_pieces TO okno_hub;
     END IF;
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'okno_auditor') THEN
-        GRANT SELECT ON okno.exchange_cursors TO okno_auditor;
+        -- What came as it came; sessions hold hashes of secrets, as tokens do.
+        GRANT SELECT ON okno.exchange_cursors, okno.exchange_files, okno.exchange_pieces TO okno_auditor;
     END IF;
 END $$;

@@ -22,6 +22,7 @@ class StatingOneC(OneC):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.states: dict[str, dict[str, set[str]]] = defaultdict(dict)
+        self._versions: dict[tuple[str, str, str], set[str]] = defaultdict(set)
 
     async def _work(self, life: Life, script: Script) -> None:
         writer = Writer(life, self.seed, life.over_http or not self._amqp)
@@ -64,10 +65,17 @@ class StatingOneC(OneC):
         mark = Mark(SNAPSHOT, document.data(self._heard[life.key]), days_ago=days_ago)
         message = writer.write(mark)
         message = replace(message, types=message.types | frozenset(joined))
-        self.sent[message.identity] = message
-        self.states[life.key][str(mark.data["version"])] = {message.id}
+        self._note(mark, message)
         await self._send(message)
         return mark, message
+
+    def _note(self, mark: Mark, message: Message) -> None:
+        """What was sent; which of two states with one id the log shows first, their times can't be held against."""
+        version = str(mark.data["version"])
+        self.states[message.order].setdefault(version, set()).add(message.id)
+        self._versions[message.identity].add(version)
+        stuck = len(self._versions[message.identity]) > 1
+        self.sent[message.identity] = replace(message, occurred=None) if stuck else message
 
     async def _again(self, life: Life, writer: Writer, old: Sequence[tuple[Mark, Message]], rng: Random) -> None:
         """Now and then the last state once more, or an older one after it; under the same id, or another."""
@@ -78,8 +86,7 @@ class StatingOneC(OneC):
 
     async def _send_again(self, life: Life, writer: Writer, mark: Mark, message: Message, *, other: bool) -> None:
         again = replace(writer.write(mark), types=message.types) if other else writer.again(mark, message)
-        self.sent[again.identity] = again
-        self.states[life.key][str(mark.data["version"])].add(again.id)
+        self._note(mark, again)
         await self._send(again)
 
 

@@ -164,6 +164,13 @@ def test_cancelled_again(ended: str) -> None:
     assert steps(then(over, UNCANCELS), len(over)) == ["pack", "ship"]
 
 
+def test_a_refused_cancellation_does_not_come_back_by_itself() -> None:
+    """The first command stood for the second cancellation too, and was refused: said again it is not asked again."""
+    twice = carried_out(then(MARKED, SHOP_CANCELS, UNCANCELS, SHOP_CANCELS))
+    refused = carried_out(then(twice, outcome(twice, "cancel", "refused")))
+    assert steps(then(refused, SHOP_CANCELS), len(refused)) == []
+
+
 def test_cancelled_again_while_the_first_one_is_being_withdrawn() -> None:
     """The dispatcher withdraws what was taken back when it has been said once more: it is wanted again."""
     twice = carried_out(then(MARKED, SHOP_CANCELS, UNCANCELS, SHOP_CANCELS))

@@ -34,6 +34,10 @@ def test_an_answer_to_the_buyer() -> None:
     assert follows(asked, {"document": DOC, "answer": "Accepted"}) == ["cancellation_accepted"]
     assert follows(asked, {"document": DOC, "status": "Отказано в отмене"}) == ["cancellation_declined"]
     assert follows(asked, {**said, "status": "Вручён"}) == ["cancellation_declined", "delivered"]
+    early = then(sends(CONFIRMED, said), BUYER_ASKS)
+    assert follows(early, {**said, "version": 3}) == ["cancellation_declined"], "it was said to nobody yet"
+    closed = sends(then(sends(asked, said), OPEN), {**said, "version": 3})
+    assert follows(then(closed, BUYER_ASKS), {**said, "version": 4}) == []
     asked_again = then(sends(asked, said), BUYER_ASKS)
     assert follows(asked_again, {**said, "status": "Отгружен"}) == ["shipped"]
     assert follows(asked_again, {**said, "answer": "accepted"}) == ["cancellation_accepted"]
@@ -85,6 +89,8 @@ def test_a_return_is_a_document_of_its_own() -> None:
     draft = sends(CONFIRMED, {**back, "posted": False})
     returned = sends(draft, {**back, "version": 2})
     assert follows(draft, {**back, "version": 2}) == ["returned"]
+    assert follows(returned, {**back, "version": 3}) == []
+    assert follows(returned, {**back, "lines": GOODS, "version": 3}) == ["returned"]
     unposted = sends(returned, {**back, "posted": False, "version": 3})
     assert follows(unposted, {**back, "version": 4}) == ["posted"]
 

@@ -99,6 +99,8 @@ def test_deleted_and_unposted_at_once() -> None:
     half = {"document": DOC, "deleted": False, "posted": False}
     assert follows(deleted, half) == ["uncancelled", "unposted"]
     assert follows(sends(deleted, half), {"document": DOC, "posted": True}) == ["posted"]
+    unposted = sends(CONFIRMED, {"document": DOC, "posted": False})
+    assert follows(sends(unposted, {**off, "version": 3}), {**half, "version": 4}) == ["uncancelled"]
 
 
 def test_posted_again_though_cancelled() -> None:
