@@ -54,7 +54,7 @@ def _news(state: OrderState, seen: Seen, began_at: datetime) -> Iterator[Differe
     elif state.placed and seen.cancelled is None and (changed := _changed(state, seen.order)) is not None:
         yield Difference("order.changed", changed, dict(seen.personal), stamp)
     placed = state.placed or seen.ready
-    request = _request(state, seen)
+    request = _request(state, seen, began_at)
     if seen.status != state.status or (request is not None) != (state.request is not None):
         yield Difference("marketplace.seen", _status(seen, request, began_at, stale=False), occurred_at=stamp)
     if placed and seen.cancelled is not None and state.market_cancelled is None:
@@ -65,12 +65,15 @@ def _news(state: OrderState, seen: Seen, began_at: datetime) -> Iterator[Differe
         yield Difference("order.returned", f.Returned(status=seen.status), occurred_at=stamp)
 
 
-def _request(state: OrderState, seen: Seen) -> f.CancellationRequested | None:
+def _request(state: OrderState, seen: Seen, began_at: datetime) -> f.CancellationRequested | None:
     """The buyer's wish to cancel, as far as the read tells; else it is open until the order is.
 
-    One that comes before the answer to another is joined with it: both wait for the same answer.
+    One that comes before the answer to another is joined with it: both wait for the same answer. A read of several
+    calls may have begun late and seen the wish early: one begun before the marketplace took the answer shows that wish.
     """
     known, new = state.request, seen.request
+    if known is None and new is not None and _answered_since(state, began_at):
+        return None
     if seen.tells_request or known is None:
         return new
     if new is None:
@@ -79,6 +82,11 @@ def _request(state: OrderState, seen: Seen) -> f.CancellationRequested | None:
         return new
     lines = tuple(dict.fromkeys((*known.lines, *new.lines)))
     return msgspec.structs.replace(new, lines=lines, whole=new.whole or known.whole)
+
+
+def _answered_since(state: OrderState, began_at: datetime) -> bool:
+    answers = (c for c in state.commands.values() if c.stage == "cancellation_answered" and c.state == "done")
+    return any(answer.finished_at is not None and began_at < answer.finished_at for answer in answers)
 
 
 def _asked_anew(state: OrderState, seen: Seen, request: f.CancellationRequested) -> bool:

@@ -27,8 +27,8 @@ pytestmark = [
 @pytest.fixture
 def plan() -> Iterator[Plan]:
     with tempfile.TemporaryDirectory(prefix="okno-acceptance-", ignore_cleanup_errors=True) as folder:
-        yield Plan(okno=OKNO, folder=Path(folder), orders=25, kills=1, rate=8, pace=0.2, quiet=90,
-                   hang_share=0.0, only=("yandex",))  # fmt: skip
+        yield Plan(okno=OKNO, folder=Path(folder), orders=25, kills=1, seed=2, rate=8, pace=0.2,
+                   quiet=90, hang_share=0.0, only=("yandex",))  # fmt: skip
 
 
 @pytest.mark.broker
@@ -52,8 +52,8 @@ async def test_shadow_changes_nothing(plan: Plan) -> None:
 
 
 async def test_three_marketplaces_at_once(plan: Plan) -> None:
-    """Yandex, Ozon and Megamarket, eight orders each, through one hub: no order disturbs another's marketplace."""
-    report = await drive(replace(plan, only=tuple(MARKETPLACES), broker=False, orders=8, kills=0, seed=4, calm=True))
+    """Yandex, Ozon and Megamarket, five orders each, through one hub: no order disturbs another's marketplace."""
+    report = await drive(replace(plan, only=tuple(MARKETPLACES), broker=False, orders=5, kills=0, seed=4, calm=True))
     assert not report.failed, f"\n{report}"
 
 

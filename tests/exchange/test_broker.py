@@ -15,7 +15,7 @@ from service.web.server import application
 from service.work import Work
 from tests.exchange.conftest import CONFIG, Shop
 from tests.exchange.onec import OneC
-from tests.onec.broker import Rabbit, consuming, publishing
+from tests.onec.broker import Rabbit, consuming, publishing, until
 from tests.onec.commerceml.making import document, file
 
 ORDER = "ym-msk/48123456"
@@ -40,6 +40,11 @@ async def test_through_the_broker(shop: Shop, rabbit: Rabbit, amqp_url: str, tmp
             for _ in range(2):
                 assert await base.send(file(order, formed=formed)) == ["success"]
         async with consuming(amqp_url, log, hub.door.intake.take):
+
+            async def shipped() -> bool:
+                return "order.shipped" in await shop.facts(ORDER)
+
+            await until(shipped)
             await rabbit.emptied("okno.in.0")
     assert await shop.facts(ORDER) == ["order.snapshot", "order.confirmed", "order.snapshot", "order.shipped"]
     assert not [e for e in await log.read(0) if e.id_reused]

@@ -11,9 +11,10 @@ import pytest
 from events.codec import decode
 from events.log import Log
 from events.order import facts as f
-from events.order.state import OrderState, fold
+from events.order.state import Command, OrderState, fold
 from events.recorded import Recorded
 from service.database import Pool
+from service.differences import of_order
 from service.intake import Intake
 from service.marketplaces.port import Notice, ReturnSeen, Seen
 from service.onec.cloudevents import Message
@@ -253,3 +254,17 @@ async def test_a_read_nobody_can_read_is_rejected(intake: Intake, pool: Pool) ->
     )
     await intake.take_messages([strange], "read")
     assert await pool.fetchval("SELECT reason FROM okno.rejected") == "bad_data"
+
+
+def test_a_wish_that_was_answered_while_it_was_read_is_no_new_one() -> None:
+    """A read of several calls may begin after one that no longer saw the wish, and have asked for the wishes before."""
+    answer = Command(
+        "c-1", CHANNEL, "answer", "cancellation_answered", 1, 2, 2, minute(1), minute(1), state="done",
+        finished_at=minute(5),
+    )  # fmt: skip
+    known = OrderState(order=ORDER, placed=True, lines=GOODS.lines, total=GOODS.total, status=NEW.status, stamp=T)
+    answered = msgspec.structs.replace(known, commands={"c-1": answer})
+    wish = replace(NEW, request=f.CancellationRequested(due=minute(99)))
+    assert of_order(answered, wish, minute(4)) == []
+    assert [new.type for new in of_order(answered, wish, minute(6))][-1] == "order.cancellation_requested"
+    assert [new.type for new in of_order(known, wish, minute(4))][-1] == "order.cancellation_requested"

@@ -16,8 +16,8 @@ from .posting import Posting, Request
 from .pushes import Pushes
 from .server import Server
 
-EXPIRES_IN = 3.0 * POLL_SECONDS
-"""How long a wish waits that nobody answers: two polls of the hub may fail meanwhile."""
+EXPIRES_IN = 6.0 * POLL_SECONDS
+"""How long a wish waits that nobody answers, in life days: failing polls and an open circuit end before."""
 TICK = 0.05
 OZON_DRIVES = {
     "posting_transferring_to_delivery": ("awaiting_deliver", "posting_in_carriage"),
