@@ -66,10 +66,15 @@ class Client:
     async def do(self, one: Scenario, op: str, shipment: dict[str, Any],
                  done: Callable[[Lots, dict[str, Any]], bool] | None = None, **data: Any) -> bool:  # fmt: skip
         """Until it is done (True) or refused for good (False)."""
-        body = {"shipments": [{"shipmentId": str(one.number), **shipment}], **data}
         while True:
-            if done and done(*await self.read(one)):
-                return True
+            if done:
+                lots, order = await self.read(one)
+                if done(lots, order):
+                    return True
+                if op in ("order/confirm", "order/packing"):  # the buyer may have cancelled some of it meanwhile
+                    left = [item for item in shipment["items"] if lots[item["itemIndex"]] not in CANCELED]
+                    shipment = {**shipment, "items": left}
+            body = {"shipments": [{"shipmentId": str(one.number), **shipment}], **data}
             status, answer = await self.call(one, op, **body)
             good = answer.get("success") == 1 and answer["data"].get("result", 1) == 1
             if good and done is None:
