@@ -18,7 +18,7 @@ from service.documents import of_document
 from service.onec import snapshots
 from service.onec.cloudevents import Message, Raw
 from service.settings import Settings
-from service.understanding import order_key, understand
+from service.understanding import linking, order_key, understand
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -91,10 +91,5 @@ def _news(
         order=state.order, type=new.type, source=source, id=id, actor=source,
         digest=codec.digest(source, id, new.type, state.order, behind, None), data=codec.encode(new.fact),
         occurred_at=new.occurred_at, expected=state.version, body=body,
-        document=_linking(new.fact), personal=codec.encode(new.personal) if new.personal else None,
+        document=linking(new.fact), personal=codec.encode(new.personal) if new.personal else None,
     )  # fmt: skip
-
-
-def _linking(fact: f.Fact) -> str | None:
-    """The document that a fact links to its order."""
-    return (fact.document.id or "").casefold() or None if isinstance(fact, f.Registered) else None

@@ -1,6 +1,6 @@
 """Intake: everything from outside becomes events here, whatever way it came.
 
-    bytes ── reading.read ──▶ Message ─┬─ from 1C: understanding ─▶ one event each ──────┐
+    bytes ─── reading.read ───▶ Message ─┬─ from 1C: understanding ─▶ one event each ──────┐
                                          ├─ a notification ─▶ marketplace.notified ────────┼─▶ one append a batch
                                          ├─ what can't be understood ─▶ rejected ──────────┘
                                          └─ what a read saw, a document of 1C's

@@ -76,12 +76,16 @@ def _event(order: str, message: Message, settings: Settings) -> NewEvent:
     if message.extensions:
         personal["attributes"] = message.extensions
     digest = codec.digest(message.source, message.id, message.type, message.subject, message.data, message.time)
-    document = (fact.document.id or "").casefold() or None if isinstance(fact, f.Registered) else None
     return NewEvent(
         order=order, type=type, source=message.source, id=message.id or "", digest=digest, data=data,
-        actor=message.source, occurred_at=marks.moment(message.time, zone), document=document, body=message.body,
+        actor=message.source, occurred_at=marks.moment(message.time, zone), document=linking(fact), body=message.body,
         personal=codec.encode(personal) if personal else None,
     )  # fmt: skip
+
+
+def linking(fact: f.Fact | None) -> str | None:
+    """The document that a fact links to its order."""
+    return (fact.document.id or "").casefold() or None if isinstance(fact, f.Registered) else None
 
 
 def _mark(message: Message, settings: Settings, zone: ZoneInfo) -> tuple[str, f.Fact, dict[str, object]]:

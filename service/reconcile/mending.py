@@ -28,7 +28,7 @@ from events.codec import encode
 from events.log import Log
 from events.order import facts as f
 from events.order.reactions import ONEC
-from events.order.state import fold
+from events.order.state import Command, OrderState, fold
 from service.database import Pool
 from service.door import Door
 from service.due_reads import Reads
@@ -172,9 +172,9 @@ class _Telling:
         for begin in range(0, len(orders), AT_ONCE):
             histories = await self._log.histories(orders[begin : begin + AT_ONCE])
             for order, history in histories.items():
-                commands = [c for c in fold(order, history).commands.values() if c.target == ONEC and c.state == "done"]
-                first = min([first or commands[0].position, *(c.position for c in commands)])
-        if first is None:
+                positions = (command.position for command in _told(fold(order, history)))
+                first = min(positions if first is None else (first, *positions), default=None)
+        if first is None:  # nothing was told yet: what waits will be
             return
         self._done.told, self._done.cursor = len(orders), f"{(await self._log.head()).epoch}-{first - 1}"
         self._done.set_back = await Sessions(self._pool).set_back(self._source, first - 1)
@@ -188,9 +188,7 @@ class _Telling:
         assert self._queue is not None
         history, personal = (await self._log.histories([order]))[order], await self._log.personal(order)
         by_position, state = {event.position: event for event in history}, fold(order, history)
-        for command in state.commands.values():
-            if command.target != ONEC or command.state != "done":
-                continue
+        for command in _told(state):
             request = by_position[command.position]
             wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
             told = outbox.message(request, wanted, by_position[command.cause], state, personal, restores)
@@ -199,3 +197,8 @@ class _Telling:
                 headers={"version": told["version"], "attempt": command.attempts + 1},
             )  # fmt: skip
             self._done.messages += 1
+
+
+def _told(state: OrderState) -> list[Command]:
+    """The messages that 1C was told, in that order."""
+    return [c for c in state.commands.values() if c.target == ONEC and c.state == "done"]
