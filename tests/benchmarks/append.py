@@ -22,7 +22,8 @@ import asyncpg
 from events.log import Log
 from events.recorded import NewEvent
 from service.database import close, open_pool
-from tests.benchmarks.fill import BATCH, server
+from tests.benchmarks.figures import postgres
+from tests.benchmarks.fill import BATCH
 from tests.benchmarks.histories import ABREAST, events
 from tests.servers import BODY_KEY
 
@@ -147,7 +148,7 @@ async def _main(url: str | None, histories: Sequence[int], batches: int) -> None
         return
     with tempfile.TemporaryDirectory(prefix="okno-append-") as folder:
         Path(folder).chmod(0o711)  # root's Postgres runs as another user
-        async with server(Path(folder)) as own:
+        async with postgres(Path(folder)) as own:
             await measure(own, histories, batches)
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from events.log import READ
 from service.database import close, open_reader
 from service.exports import FORMATS, Asked, Export
-from tests.benchmarks.fill import server
+from tests.benchmarks.figures import postgres
 
 PLAIN = "plain read"
 PAGE = 5000
@@ -80,7 +80,7 @@ async def _main(url: str | None, folder: Path, rounds: int) -> None:
     if url is not None:
         await asyncio.to_thread(measure, url, rounds)
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         await asyncio.to_thread(measure, own, rounds)
 
 

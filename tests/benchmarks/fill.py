@@ -7,51 +7,26 @@ The current-state rows are made by a rebuild, and the reactor's and the projecti
 import argparse
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-
-import asyncpg
 
 from events.log import Log
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import rebuild
 from service.database import Pool, close, open_pool
-from service.embedded import start_postgres
+from tests.benchmarks.figures import FOLDER, postgres
 from tests.benchmarks.histories import ABREAST, events
 from tests.servers import BODY_KEY
 
 BATCH = 500
-SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
-"""What a Postgres of a shop has more than the smallest one; the log on the disk is written as safely as ever."""
-
 # Where a new order's number and position begin.
 ENDS = "SELECT (SELECT position FROM okno.head), (SELECT count(DISTINCT order_key) FROM okno.personal)"
 REACTED = """
 INSERT INTO okno.progress (name, position) SELECT 'reactor', position FROM okno.head
 ON CONFLICT (name) DO UPDATE SET position = excluded.position
 """
-
-
-@asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[str]:
-    """An embedded Postgres in a folder, set as in a shop; its URL."""
-    folder.mkdir(parents=True, exist_ok=True)
-    embedded = await start_postgres(folder)
-    connection = await asyncpg.connect(embedded.url)
-    fresh = await connection.fetchval("SHOW shared_buffers") != SETTINGS["shared_buffers"]
-    for name, value in SETTINGS.items():
-        await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
-    await connection.close()
-    if fresh:  # shared_buffers counts from the next start on
-        await embedded.stop()
-        embedded = await start_postgres(folder)
-    try:
-        yield embedded.url
-    finally:
-        await embedded.stop()
 
 
 async def fill(url: str, wanted: int, *, project: bool = True) -> int:
@@ -86,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     given = parser.parse_args(arguments)
     asyncio.run(_main(given.url, given.folder, given.events))
 
@@ -95,7 +70,7 @@ async def _main(url: str | None, folder: Path, wanted: int) -> None:
     if url is not None:
         print(f"{await fill(url, wanted)} events")
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         print(f"{await fill(own, wanted)} events in {own}")
 
 

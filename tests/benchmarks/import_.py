@@ -20,7 +20,7 @@ from events.log import Log
 from service.database import Pool, close, open_pool
 from service.importing import Reader, name_of, run
 from service.settings import parse
-from tests.benchmarks.fill import server
+from tests.benchmarks.figures import postgres
 from tests.events.said import new
 from tests.servers import BODY_KEY
 
@@ -139,7 +139,7 @@ async def _main(url: str | None, folder: Path, lines: int) -> None:
     if url is not None:
         await measure(url, folder, lines)
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         await measure(own, folder, lines)
 
 

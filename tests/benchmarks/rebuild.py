@@ -19,7 +19,8 @@ from projections.filling import Report
 from projections.projection import BUCKETS, Projection
 from projections.rebuild import rebuild
 from service.database import Pool, close, open_pool
-from tests.benchmarks.fill import fill, server
+from tests.benchmarks.figures import postgres
+from tests.benchmarks.fill import fill
 
 
 class Stages(Report):
@@ -62,7 +63,7 @@ async def measured(pool: Pool, url: str, projection: Projection, workers: int) -
 
 
 async def _main(folder: Path, wanted: int, workers: int, names: list[str]) -> None:
-    async with server(folder) as url:
+    async with postgres(folder) as url:
         events = await fill(url, wanted)
         pool = await open_pool(url, size=4)
         try:

@@ -20,7 +20,7 @@ from service.audit import verify
 from service.audit.proof import BATCH
 from service.database import close, open_reader
 from tests.audit.tampering import unseen
-from tests.benchmarks.fill import server
+from tests.benchmarks.figures import postgres
 from tests.servers import BODY_KEY
 
 ROWS = "SELECT * FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
@@ -79,7 +79,7 @@ async def _main(url: str | None, folder: Path, workers: Sequence[int], rounds: i
     if url is not None:
         await measure(url, workers, rounds)
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         await measure(own, workers, rounds)
 
 

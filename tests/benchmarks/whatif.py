@@ -13,7 +13,7 @@ from pathlib import Path
 from events.log import COLUMNS, Log
 from service.audit import whatif as w
 from service.database import Pool, close, open_reader
-from tests.benchmarks.fill import server
+from tests.benchmarks.figures import postgres
 from tests.benchmarks.histories import CHANNEL, plan
 
 BATCH = 5000
@@ -50,7 +50,7 @@ async def _main(url: str | None, folder: Path) -> None:
     if url is not None:
         await measure(url)
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         await measure(own)
 
 

@@ -1,4 +1,4 @@
-"""What grows by how much: `python -m tests.benchmarks.growth [--url URL | --folder DIR]`.
+"""What grows by how much: `python -m tests.benchmarks.sizes [--url URL | --folder DIR]`.
 
 Reads a database that orders went through, and tells each table's rows and size per million orders.
 """
@@ -11,7 +11,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.fill import server
+from tests.benchmarks.figures import postgres
 
 # The log's parts count as one.
 SIZES = """
@@ -51,7 +51,7 @@ async def _main(url: str | None, folder: Path) -> None:
     if url is not None:
         await measure(url)
         return
-    async with server(folder) as own:
+    async with postgres(folder) as own:
         await measure(own)
 
 
