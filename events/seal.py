@@ -13,7 +13,7 @@ Every text is written with its length before it, so that no two different rows h
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,10 @@ def _text(value: str) -> bytes:
     return b"%d:%b" % (len(raw), raw)
 
 
+_sender = lru_cache(4096)(_text)
+"""The same for what says many things: it is spelt once."""
+
+
 def microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970, exact (a float would round)."""
     delta = moment - _EPOCH
@@ -44,13 +48,11 @@ def content_hash(
     source: str, id: str, actor: str, cause: int | None, digest: bytes, data: bytes, body_hash: bytes | None
 ) -> bytes:
     """Hash of what was said; `body_hash` stands for the raw body, which can be erased without breaking the chain."""
-    from_, message, who = source.encode(), id.encode(), actor.encode()
-    said = b"%d:%b%d:%b%d:%b%b%b%b%b" % (
-        len(from_), from_, len(message), message, len(who), who,
+    return sha256(b"".join((
+        _sender(source), _text(id), _sender(actor),
         b"-:" if cause is None else b"%d:" % cause, sha256(digest).digest(), sha256(data).digest(),
         b"-" if body_hash is None else b"+" + body_hash,
-    )  # fmt: skip
-    return sha256(said).digest()
+    ))).digest()  # fmt: skip
 
 
 def bucket(order: str) -> int:

@@ -1,12 +1,14 @@
 """Follows the log live: replaces the rows of the orders that new events touch.
 
-A step reads which orders were touched behind the oldest position of this process's slices, their whole histories at
-once, and folds each once for all projections. Per projection one transaction moves the slices' progress rows from the
+A step reads the events behind the oldest position of this process's slices and applies them to the states of the orders
+touched: those `known` from steps before, the others folded from their whole histories, each once for all projections.
+Per projection one transaction moves the slices' progress rows from the
 positions read to the new ones (compare-and-set, generation included) and replaces the orders' rows. So: rows and
 checkpoint agree after any crash; of two followers of one slice one wins and the other's work is thrown away; a follower
-of tables that a rebuild has replaced writes nothing. Histories are read after the positions were, hence a row never
-goes back. Tables of another version or shape than this program's are left alone (`shape`): their rows stay as they are
-until a rebuild. Orders set aside are tried again once for each slice that a process takes: new code comes with a start.
+of tables that a rebuild has replaced writes nothing. States hold at least the events up to the new position, hence a
+row never goes back. Tables of another version or shape than this program's are left alone (`shape`): their rows stay as
+they are until a rebuild. Orders set aside are tried again once for each slice that a process takes: new code comes with
+a start.
 """
 
 import asyncio
@@ -16,22 +18,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-import asyncpg
-
 from events.log import Log, LogUnavailable, is_transient
+from events.recorded import Recorded
 from projections import shape
+from projections.known import States, Which
 from projections.mend import try_again
-from projections.projection import Made, Projection, belongs, make_all
+from projections.projection import Made, Projection, belongs, bucket_of
 from projections.slices import SECONDS, SLICES, Slices, slice_of
 from projections.store import Pool, write
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
-"""Events a step looks at."""
+BATCH = 4000
+"""Events a step looks at, at most: who is behind writes the rows of an order with several events among them once."""
 
 POLL = 1.0
 """Seconds between looks at the log when no signal comes."""
+
+CHECK = 30.0
+"""Seconds after which tables that fitted are looked at again; those that do not, at each renewal of the slices."""
 
 # First rows of a projection nobody followed yet.
 BEGIN = """
@@ -49,9 +54,6 @@ SELECT p.projection, p.slice, p.generation, p.position, p.mended, n.version
 FROM okno.projection_progress p JOIN okno.projections n ON n.name = p.projection
 WHERE p.projection = ANY($1) AND p.slice = ANY($2)
 """
-
-# Which orders were touched behind a position.
-TOUCHED = "SELECT position, bucket, order_key FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
 
 # Locks progress rows, always in the same order.
 LOCK_PROGRESS = """
@@ -75,6 +77,11 @@ class Stand(NamedTuple):
     position: int
     mended: int
 
+    @property
+    def rows(self) -> Which:
+        """Which rows stand there, besides what following changes in them."""
+        return self.generation, self.mended
+
 
 class Follower:
     """Keeps projections up with the log, together with other processes that do the same."""
@@ -86,24 +93,28 @@ class Follower:
         self._faults: dict[str, str | None] = {}
         self._said: set[tuple[str, str]] = set()
         self._tried: set[int] = set()
+        self._states = States(log)
 
     async def run(self, wake: asyncio.Event) -> None:
         """Follows until cancelled; waits for as long as there is no Postgres."""
-        pause, mine, renew_at = POLL, set[int](), 0.0
+        pause, mine, renew_at, check_at = POLL, set[int](), 0.0, 0.0
         try:
             while True:
                 wake.clear()
                 try:
-                    if time.monotonic() >= renew_at:
+                    if time.monotonic() >= check_at:
                         await begin(self._pool, list(self._projections.values()))
+                        self._faults, check_at = {}, time.monotonic() + CHECK
+                    if time.monotonic() >= renew_at:
                         mine, renew_at = await self._slices.renew(), time.monotonic() + SECONDS / 3
-                        self._faults.clear()
+                        self._faults = {name: None for name, fault in self._faults.items() if fault is None}
                         await self._try_again(mine)
                     more, pause = await self.step(mine), POLL
                 except Exception as error:
                     if not isinstance(error, LogUnavailable) and not is_transient(error):
                         raise
                     logger.warning("projections wait for Postgres: %s", error)
+                    self._states.forget()  # it may be another one that comes back
                     more, pause = False, min(pause * 2, 5.0)
                     await asyncio.sleep(pause)
                 if not more:
@@ -150,29 +161,32 @@ class Follower:
             self._tried |= new
 
     async def _advance(self, group: list[Stand]) -> bool:
-        events = await self._pool.fetch(TOUCHED, group[0].position, BATCH)
+        events = await self._log.read(group[0].position, BATCH)
         if not events:
             return False
-        upto = events[-1]["position"]
+        upto = events[-1].position
         behind = {(at.projection, at.slice): at for at in group if at.position < upto}
         touched = _touched(behind, events)
-        projections = [self._projections[name] for name in touched]
-        histories = await self._log.histories(set().union(*touched.values()))
-        for projection, made in zip(projections, await make_all(projections, histories), strict=True):
-            wanted = {order: one for order, one in made.items() if order in touched[projection.name]}
-            mine = [at for at in behind.values() if at.projection == projection.name]
-            await self._store(projection, mine, upto, wanted)
+        states = await self._states.upto(set().union(*touched.values()), events)
+        for name, orders in touched.items():
+            projection, before = self._projections[name], [at for at in behind.values() if at.projection == name]
+            made = await self._states.made(projection, orders, states)
+            stored = await self._store(projection, before, upto, made)
+            self._states.stored(projection, orders, stored)
         return len(events) == BATCH
 
-    async def _store(self, projection: Projection, before: list[Stand], upto: int, made: dict[str, Made]) -> None:
-        """Moves slices on from where they stood and replaces the orders' rows, both or nothing."""
+    async def _store(
+        self, projection: Projection, before: list[Stand], upto: int, made: dict[str, Made]
+    ) -> dict[str, Made]:
+        """Moves slices on from where they stood and replaces the orders' rows, both or nothing; those that stand."""
         numbers = [at.slice for at in before]
         async with self._pool.acquire() as connection, connection.transaction():
             now = await connection.fetch(LOCK_PROGRESS, projection.name, numbers)
             if {Stand(projection.name, *row) for row in now} != set(before):
-                return  # somebody else was here
+                return {}  # somebody else was here
             await connection.execute(MOVE, projection.name, numbers, upto)
-            await write(connection, projection, before[0].generation, made)
+            aside = await write(connection, projection, before[0].generation, made)
+        return {order: one for order, one in made.items() if order not in aside}
 
     async def _leave(self) -> None:
         try:
@@ -194,15 +208,16 @@ def _abreast(stands: Iterable[Stand]) -> list[list[Stand]]:
     return groups
 
 
-def _touched(behind: Mapping[tuple[str, int], Stand], events: Sequence[asyncpg.Record]) -> dict[str, set[str]]:
-    """By projection the orders with events that its slice has not seen."""
-    touched: dict[str, set[str]] = {name: set() for name, _ in behind}
+def _touched(behind: Mapping[tuple[str, int], Stand], events: Sequence[Recorded]) -> dict[str, dict[str, Which]]:
+    """By projection the orders with events that its slice has not seen, each with which rows of it stand."""
+    touched: dict[str, dict[str, Which]] = {name: {} for name, _ in behind}
     for event in events:
-        if belongs(event["order_key"]):
+        if belongs(event.order):
+            number = slice_of(bucket_of(event.order))
             for name, orders in touched.items():
-                at = behind.get((name, slice_of(event["bucket"])))
-                if at is not None and at.position < event["position"]:
-                    orders.add(event["order_key"])
+                at = behind.get((name, number))
+                if at is not None and at.position < event.position:
+                    orders[event.order] = at.rows
     return touched
 
 

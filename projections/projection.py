@@ -22,12 +22,16 @@ BUCKETS = 256
 
 @dataclass(frozen=True)
 class Table:
-    """A table in schema okno, with a column `order_key`. `key` tells its rows apart, `json` names JSON columns."""
+    """A table in schema okno, with a column `order_key`. `key` tells its rows apart, `json` names JSON columns.
+
+    `steady`: an order's rows mostly stay as they are when something happens to it; then they are not written again.
+    """
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     json: frozenset[str] = frozenset()
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,23 @@ class Projection:
 
 @dataclass(frozen=True)
 class Made:
-    """What came of one order up to `position`: its rows, or the error that sets it aside."""
+    """What came of one order up to `position`: its rows, or the error that sets it aside.
+
+    `before`: its rows in steady tables as they stand; None where nobody knows.
+    """
 
     position: int
     rows: Rows
     error: str | None = None
+    before: Rows | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Folding an order up to `position` ended in an error."""
+
+    position: int
+    error: str
 
 
 def bucket_of(order: str) -> int:
@@ -74,22 +90,28 @@ async def make_all(
             await asyncio.sleep(0)
         if not history:
             continue
-        try:
-            state: OrderState | str = fold(order, history)
-        except Exception as error:  # whatever it is, it is this order's alone
-            state = described(error)
+        state = folded(order, history)
         for projection, rows in zip(wanted, made, strict=True):
-            rows[order] = _make(projection, history[-1].position, state)
+            rows[order] = make(projection, state)
     return made
 
 
-def _make(projection: Projection, position: int, state: OrderState | str) -> Made:
-    if isinstance(state, str):
-        return Made(position, {}, state)
+def folded(order: str, history: Sequence[Recorded]) -> OrderState | Failed:
+    """An order's state; whatever folding it ends in otherwise is this order's alone."""
     try:
-        return Made(position, projection.project(state))
+        return fold(order, history)
+    except Exception as error:
+        return Failed(history[-1].position, described(error))
+
+
+def make(projection: Projection, state: OrderState | Failed, before: Rows | None = None) -> Made:
+    """An order's rows from its state; where folding it failed, that."""
+    if isinstance(state, Failed):
+        return Made(state.position, {}, state.error)
+    try:
+        return Made(state.position, projection.project(state), None, before)
     except Exception as error:  # as above
-        return Made(position, {}, described(error))
+        return Made(state.position, {}, described(error))
 
 
 def described(error: Exception) -> str:

@@ -31,7 +31,6 @@ from projections.swap import FORGET, FORGET_FAILURES, Beside, make_tables
 
 # One process prepares or finishes a projection's rebuild; another waits its turn. The lock falls with the connection.
 TURN = "SELECT pg_advisory_lock(hashtext('okno.rebuild'), hashtext($1))"
-TURN_ENDS = "SELECT pg_advisory_unlock(hashtext('okno.rebuild'), hashtext($1))"
 
 # Whether another process waits for its turn.
 WAITED_FOR = """
@@ -174,10 +173,9 @@ async def _compare(connection: Connection, work: Work, report: Report) -> Found:
 async def turn(pool: Pool, projection: Projection) -> AsyncIterator[Connection]:
     """A connection while no other process prepares or finishes this projection; waits for as long as one does."""
     async with pool.acquire() as connection:
-        await connection.execute("SET lock_timeout = 0")
-        await connection.fetchval(TURN, projection.name, timeout=PATIENT)
         try:
+            await connection.execute("SET lock_timeout = 0")
+            await connection.fetchval(TURN, projection.name, timeout=PATIENT)
             yield connection
         finally:
-            if not connection.is_closed():
-                await connection.fetchval(TURN_ENDS, projection.name)
+            await connection.close()  # its setting and its turn end with it, wherever it is cut off

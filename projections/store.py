@@ -8,7 +8,7 @@ import asyncpg
 
 from events.log import HISTORIES, is_about_data, recorded
 from events.recorded import Recorded
-from projections.projection import Made, Projection, described
+from projections.projection import Made, Projection, Table, described
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -34,24 +34,27 @@ PATIENT = 86_400.0
 async def histories(connection: Connection, orders: Collection[str]) -> dict[str, list[Recorded]]:
     """Whole histories of orders, in the caller's transaction and on his connection."""
     found: defaultdict[str, list[Recorded]] = defaultdict(list)
-    for row in await connection.fetch(HISTORIES, list(orders)):
-        found[row["owner"]].append(recorded(row))
+    for owner, *row in await connection.fetch(HISTORIES, list(orders)):
+        found[owner].append(recorded(row))
     return found
 
 
 async def write(
     connection: Connection, projection: Projection, generation: int, made: Mapping[str, Made], suffix: str = "", *,
     fresh: bool = False,
-) -> None:  # fmt: skip
-    """Replaces orders' rows within the caller's transaction; `fresh`: there are none yet, and no failures."""
+) -> Collection[str]:  # fmt: skip
+    """Replaces orders' rows within the caller's transaction; `fresh`: there are none yet, and no failures. Returns the
+    orders set aside."""
     good = {order: one for order, one in made.items() if one.error is None}
     failed = {order: one for order, one in made.items() if one.error is not None}
     failed |= await _replace(connection, projection, good, suffix, fresh)
-    if good and not fresh:
-        await connection.execute(TAKE_BACK, projection.name, generation, [o for o in good if o not in failed])
+    doubtful = [] if fresh else [order for order, one in good.items() if one.before is None and order not in failed]
+    if doubtful:
+        await connection.execute(TAKE_BACK, projection.name, generation, doubtful)
     if failed:
         positions, errors = [m.position for m in failed.values()], [_text(m.error or "") for m in failed.values()]
         await connection.execute(SET_ASIDE, projection.name, generation, list(failed), positions, errors)
+    return failed.keys()
 
 
 async def _replace(
@@ -83,14 +86,19 @@ async def _put(
     if not made:
         return
     for table in projection.tables:
-        name = table.name + suffix
-        if not fresh:
-            await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", list(made))  # noqa: S608  # our own names
-        records = [row for m in made.values() for row in m.rows[table.name]]
+        name, changed = table.name + suffix, [order for order, one in made.items() if _differs(table, one)]
+        if changed and not fresh:
+            await connection.execute(f"DELETE FROM okno.{name} WHERE order_key = ANY($1)", changed)  # noqa: S608  # our own names
+        records = [row for order in changed for row in made[order].rows[table.name]]
         if records:
             await connection.copy_records_to_table(
                 name, schema_name="okno", columns=list(table.columns), records=records
             )
+
+
+def _differs(table: Table, one: Made) -> bool:
+    """Whether an order's rows in a table are others than those that stand there, as far as anybody knows."""
+    return not table.steady or one.before is None or one.before[table.name] != one.rows[table.name]
 
 
 def _text(error: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from projections.follow import BATCH, TOUCHED
+from projections.follow import BATCH
 from projections.projection import Projection, belongs, make_all
 from projections.shape import columns
 from projections.store import BESIDE, PATIENT, Connection, histories, write
@@ -13,6 +13,9 @@ FORGET_FAILURES = "DELETE FROM okno.projection_failures WHERE projection = $1 AN
 
 # Notes up to where all buckets are caught up, in the transaction of their rows: who goes on later begins there.
 CAUGHT_UP = "UPDATE okno.projection_rebuilds SET position = $2 WHERE projection = $1 AND position < $2"
+
+# Which orders were touched behind a position.
+TOUCHED = "SELECT position, bucket, order_key FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
 
 # Stops the followers.
 STOP = "SELECT position FROM okno.projection_progress WHERE projection = $1 ORDER BY slice FOR UPDATE"

@@ -3,18 +3,19 @@
 A row comes with the request, and goes when the outcome is in the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from events import codec
+from events.joined import Joined
 from events.log import waits
 from projections.store import Connection
 from service.database import Pool
 from service.decisions import Attempt
-from service.due_reads import Reads
+from service.due_reads import Reads, columns
 
 LEASE = timedelta(seconds=45)
 """A lane's lease: longer than the longest call. Renewed as an attempt is committed."""
@@ -22,16 +23,8 @@ LEASE = timedelta(seconds=45)
 DOUBT = timedelta(days=30)
 """So long after a restore everything is read before it is told for the first time."""
 
-# Each command gets its row when it is asked for: one without a row later on means that the table was lost. What an
-# operator brings back (`open`) is read before it is sent; so is, for a time, all that is asked for after the log was
-# restored from a backup: it may have been told before, in what was lost. Messages to 1C can't be read back.
-EXPECT = """
-INSERT INTO okno.attempts (command, order_key, target, attempts, attempted_at, next_at, open)
-SELECT c, k, t, 0, clock_timestamp(), clock_timestamp(),
-       o OR (t <> '1c' AND coalesce(h.restored_at, '-infinity') > clock_timestamp() - $5::interval)
-FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) AS n(c, k, t, o), okno.head h WHERE h.log_id = 0
-ON CONFLICT DO NOTHING
-"""
+# Notes commands that are to be tried; see sql/0011_notes.sql.
+EXPECT = "SELECT okno.expect_commands($1, $2, $3, $4, $5)"
 
 # Attempts at the commands of claimed lanes.
 ATTEMPTS = """
@@ -39,8 +32,8 @@ SELECT command, attempts, attempted_at, next_at, open, refusals, reason, before,
 WHERE target = $1 AND order_key = ANY($2)
 """
 
-# The mark at the moment of an effect: only while the lane is ours, and the lease starts anew with it. Whoever locks
-# several lanes locks them in the order of their keys, and lanes before attempts: else two could wait for each other.
+# Renews leases that have not run out. Whoever locks several lanes locks them in the order of their keys, and lanes
+# before attempts: else two could wait for each other.
 RENEW = """
 WITH own AS (
     SELECT order_key FROM okno.dispatch
@@ -51,14 +44,27 @@ UPDATE okno.dispatch AS d SET leased_until = clock_timestamp() + $4 FROM own
 WHERE d.target = $1 AND d.order_key = own.order_key
 RETURNING d.order_key
 """
+
+# The marks at the moment of an effect: only while a lane is ours, whose lease starts anew with it, and only where
+# nothing has happened to the order since it was looked at (`p`: up to where the log was read; null: no matter what).
 BEGIN = """
+WITH given AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) AS n(c, k, t, b, p)),
+own AS MATERIALIZED (
+    SELECT d.order_key, d.target FROM okno.dispatch d JOIN given n ON d.order_key = n.k AND d.target = n.t
+    WHERE d.owner = $6 AND d.leased_until > clock_timestamp()
+      AND NOT EXISTS (SELECT FROM okno.events e WHERE e.order_key = n.k AND e.position > n.p)
+    ORDER BY d.order_key, d.target FOR UPDATE OF d
+), renewed AS (
+    UPDATE okno.dispatch AS d SET leased_until = clock_timestamp() + $7 FROM own
+    WHERE d.order_key = own.order_key AND d.target = own.target
+)
 INSERT INTO okno.attempts AS a (command, order_key, target, attempts, attempted_at, next_at, open, before, first_at)
-SELECT c, k, $3, 1, now, now, true, b, now
-FROM unnest($1::text[], $2::text[], $4::text[]) AS n(c, k, b), clock_timestamp() AS now
+SELECT n.c, n.k, n.t, 1, now, now, true, n.b, now
+FROM own JOIN given n ON own.order_key = n.k AND own.target = n.t, clock_timestamp() AS now
 ON CONFLICT (command) DO UPDATE
 SET attempts = a.attempts + 1, attempted_at = excluded.attempted_at, next_at = excluded.next_at, open = true,
     before = excluded.before, first_at = coalesce(a.first_at, excluded.first_at)
-RETURNING a.order_key, a.first_at, a.attempted_at
+RETURNING a.command, a.first_at, a.attempted_at
 """
 
 # What an attempt left behind: open while nobody knows, not before `next_at` in any case. Without a row (the table was
@@ -91,9 +97,6 @@ VALUES ($1, $2, $3, 0, clock_timestamp(), clock_timestamp(), false)
 ON CONFLICT (command) DO UPDATE SET open = false, next_at = excluded.next_at
 """
 
-# Forgets attempts at commands that have their outcome.
-FORGET = "DELETE FROM okno.attempts WHERE command = ANY($1)"
-
 
 class Expected(msgspec.Struct, frozen=True):
     """A command to be tried; `read_first`: an operator brings it back."""
@@ -104,11 +107,25 @@ class Expected(msgspec.Struct, frozen=True):
     read_first: bool = False
 
 
+def expected(commands: Iterable[Expected]) -> list[list[Any]]:
+    """Commands as columns."""
+    return columns(((c.command, c.order, c.target, c.read_first) for c in commands), 4)
+
+
 class Begun(msgspec.Struct, frozen=True):
     """When the first attempt at a command was begun, and the last one."""
 
     tried_at: datetime
     sent_at: datetime
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """An attempt to be made: `before` is what was seen before it, `seen` the order's last event that was looked at."""
+
+    command: str
+    order: str
+    before: Any = None
+    seen: int | None = None
 
 
 class Attempts(Reads):
@@ -118,12 +135,11 @@ class Attempts(Reads):
         super().__init__(pool)
         self._owner = owner
         self.lease = lease
+        self._beginning = Joined(self._begin)
 
     async def expect_in(self, connection: Connection, commands: Sequence[Expected]) -> None:
         """Notes commands that are to be tried, in the caller's transaction."""
-        if commands:
-            columns = zip(*((c.command, c.order, c.target, c.read_first) for c in commands), strict=True)
-            await connection.execute(EXPECT, *(list(column) for column in columns), DOUBT)
+        await connection.execute(EXPECT, *expected(commands), DOUBT)
 
     @waits
     async def attempts(self, target: str, orders: Sequence[str]) -> dict[str, Attempt]:
@@ -131,18 +147,22 @@ class Attempts(Reads):
         rows = await self._pool.fetch(ATTEMPTS, target, orders)
         return {r["command"]: _attempt(r) for r in rows}
 
+    async def begin(self, target: str, marks: Sequence[Mark]) -> dict[str, Begun]:
+        """Commits attempts, one an order; returns those that were, by order. Where the lane is not ours any more, or
+        something happened to the order, none was noted, and nothing may be sent."""
+        begun = await self._beginning([(target, mark) for mark in marks])
+        return {mark.order: begun[mark.command] for mark in marks if mark.command in begun}
+
     @waits
-    async def begin(self, target: str, commands: Sequence[tuple[str, str, Any]]) -> dict[str, Begun]:
-        """Commits attempts, one an order: (command, order, what was seen before); returns those whose lanes are still
-        ours, by order. Only for these an attempt was noted, and only they may be sent."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            orders = [order for _, order, _ in commands]
-            rows = await connection.fetch(RENEW, target, orders, self._owner, self.lease)
-            kept = {row["order_key"] for row in rows}
-            mine = [one for one in commands if one[1] in kept]
-            befores = [codec.encode(b).decode() if b is not None else None for _, _, b in mine]
-            begun = await connection.fetch(BEGIN, [c for c, _, _ in mine], [o for _, o, _ in mine], target, befores)
-        return {row["order_key"]: Begun(row["first_at"], row["attempted_at"]) for row in begun}
+    async def _begin(self, asked: Sequence[Sequence[tuple[str, Mark]]]) -> list[dict[str, Begun]]:
+        all_ = [one for marks in asked for one in marks]
+        rows = await self._pool.fetch(
+            BEGIN, [m.command for _, m in all_], [m.order for _, m in all_], [target for target, _ in all_],
+            [codec.encode(m.before).decode() if m.before is not None else None for _, m in all_],
+            [m.seen for _, m in all_], self._owner, self.lease,
+        )  # fmt: skip
+        begun = {row["command"]: Begun(row["first_at"], row["attempted_at"]) for row in rows}
+        return [begun for _ in asked]
 
     @waits
     async def leave(
@@ -179,11 +199,6 @@ class Attempts(Reads):
     async def renew(self, target: str, orders: Sequence[str]) -> set[str]:
         """Renews leases; returns the orders whose lanes are still ours."""
         return {row["order_key"] for row in await self._pool.fetch(RENEW, target, orders, self._owner, self.lease)}
-
-    @waits
-    async def forget(self, commands: Sequence[str]) -> None:
-        """Forgets attempts at commands whose outcome is in the log."""
-        await self._pool.execute(FORGET, commands)
 
 
 def _attempt(row: Any) -> Attempt:

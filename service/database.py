@@ -125,10 +125,19 @@ async def _pool(url: str, size: int, role: str | None, more: dict[str, str]) -> 
     if role is not None:
         settings["role"] = role
     pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=size, timeout=10, command_timeout=60, server_settings=settings
-    )
+        url, min_size=1, max_size=size, timeout=10, command_timeout=60, server_settings=settings, reset=_nothing,
+        max_inactive_connection_lifetime=0,  # else a timer each time, to close what is wanted again in a moment
+    )  # fmt: skip
     assert pool is not None
     return pool
+
+
+async def _nothing(_: object) -> None:
+    """What a connection does besides when it is given back: asyncpg itself has ended a transaction that was left open.
+
+    RESET ALL, asyncpg's habit, would be a trip to Postgres more for each statement, and there is nothing to reset: who
+    sets something does it within a transaction, and who can't (`projections.rebuild.turn`) closes his connection.
+    """
 
 
 async def close(pool: Pool) -> None:

@@ -16,7 +16,7 @@ While the channel's circuit is open no lane is claimed: an outage over there bur
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -38,9 +38,17 @@ from service.work import Lane, Work
 logger = structlog.get_logger()
 
 LANES = 60
-"""Lanes of a channel worked on at once; the calls themselves are limited by the channel's own number."""
+"""Lanes of a channel in hand at once, or four for each call that may be made at once where that is more."""
 
-POLL_SECONDS = 1.0
+REFILL = 1 / 3
+"""Where more lanes wait than there is room for, so much of the room must be free again before others are claimed."""
+
+POLL_SECONDS = 5.0
+"""How often lanes are looked for without being woken: those another process put off, or died with."""
+
+TICK = 0.005
+"""Seconds behind a moment, so that it is over by Postgres's clock too."""
+
 PUT_ASIDE = timedelta(minutes=1)
 """How long a lane rests that met a bug: the others go on, and the log says where to look."""
 
@@ -58,6 +66,7 @@ class Dispatcher:
         self._running: set[asyncio.Task[None]] = set()
         self._in_hand: Counter[str] = Counter()
         self._told = asyncio.Event()
+        self._room = max(LANES, 4 * channel.marketplace.parallel)
 
     async def run(self, told: asyncio.Event) -> None:
         """Dispatches until cancelled; `told` is set when there may be something to do."""
@@ -72,7 +81,7 @@ class Dispatcher:
             if lanes:
                 self._begin(lanes, self._cycle(lanes))
             else:
-                await wait(told, POLL_SECONDS)
+                await wait(told, self._pause())
 
     async def drain(self, seconds: float) -> None:
         """Lets what was begun come to its end, for so long; the rest is broken off, and read back by whoever comes."""
@@ -85,10 +94,30 @@ class Dispatcher:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _claim(self) -> list[Lane]:
-        room = LANES - len(self._in_hand)
-        if room <= 0 or (self._channel.live and self._client.held_until("*") is not None):
+        if self._full or self._held() is not None:
             return []
-        return await self._lanes.claim(room, list(self._in_hand))
+        return await self._lanes.claim(self._room - len(self._in_hand), list(self._in_hand))
+
+    @property
+    def _full(self) -> bool:
+        return self._room - len(self._in_hand) < self._room * REFILL
+
+    def _held(self) -> datetime | None:
+        return self._client.held_until("*") if self._channel.live else None
+
+    def _pause(self) -> float:
+        """Seconds until lanes are looked for without being woken."""
+        held = self._held()
+        return POLL_SECONDS if held is None else min(POLL_SECONDS, (held - datetime.now(UTC)).total_seconds() + TICK)
+
+    def _wake(self, due: Sequence[datetime], *, now: bool) -> None:
+        """Looks for lanes when these are due."""
+        loop, clock = asyncio.get_running_loop(), datetime.now(UTC)
+        for at in [clock, *due] if now else due:
+            if at <= clock:
+                self._told.set()
+            else:
+                loop.call_later((at - clock).total_seconds() + TICK, self._told.set)
 
     def _begin(self, lanes: Sequence[Lane], deed: Coroutine[Any, Any, None]) -> None:
         """Work on lanes, beside all other work: they are in hand until it ends."""
@@ -98,9 +127,13 @@ class Dispatcher:
         self._running.add(task)
 
         def ended(done: asyncio.Task[None]) -> None:
-            self._in_hand -= Counter(orders)
+            full = self._full
             self._running.discard(done)
-            self._told.set()
+            for order in orders:
+                self._in_hand[order] -= 1
+                if not self._in_hand[order]:
+                    del self._in_hand[order]
+            self._wake([self._lanes.due.pop(order) for order in orders if order in self._lanes.due], now=full)
             if not done.cancelled() and (error := done.exception()) is not None:
                 # The lanes' leases run out, and they are looked at again.
                 logger.error("dispatch failed", channel=self._channel.name, error=repr(error), exc_info=error)
@@ -108,7 +141,7 @@ class Dispatcher:
         task.add_done_callback(ended)
 
     async def _cycle(self, lanes: list[Lane]) -> None:
-        """One decision for each lane; each call is then work of its own, so that a slow one holds up no other lane."""
+        """One decision for each lane; what follows is work of its own, so that nothing slow holds up another lane."""
         try:
             tasks = await self._lanes.look(lanes)
         except LogUnavailable as error:
@@ -116,29 +149,36 @@ class Dispatcher:
             return
         sends: list[Turn] = []
         reads: list[Turn] = []
-        await asyncio.gather(*(self._guarded([task.lane], partial(self._deed, task, sends, reads)) for task in tasks))
-        deeds: list[tuple[list[Turn], Callable[[], Awaitable[None]]]] = [
-            (part, partial(self._sender.send, part)) for part in self._parts(sends)
-        ]
+        deeds: list[tuple[list[Lane], Callable[[], Awaitable[None]]]] = []
+        for task in tasks:
+            match self._decided(task):
+                case d.Send(command):
+                    sends.append(self._lanes.turn(task, command))
+                case d.ReadBack(command):
+                    reads.append(self._lanes.turn(task, command))
+                case decision:
+                    deeds.append(([task.lane], partial(self._without_call, task, decision)))
+        deeds += [([turn.task.lane for turn in part], partial(self._sender.send, part)) for part in self._parts(sends)]
         if reads:
-            deeds.append((reads, partial(self._readback.unknown, reads)))
-        for turns, deed in deeds:
-            own = [turn.task.lane for turn in turns]
+            deeds.append(([turn.task.lane for turn in reads], partial(self._readback.unknown, reads)))
+        for own, deed in deeds:
             self._begin(own, self._guarded(own, deed))
 
-    async def _deed(self, task: Task, sends: list[Turn], reads: list[Turn]) -> None:
-        """Does what ends without a call, and sorts the rest."""
-        match self._lanes.decide(task):
+    def _decided(self, task: Task) -> d.Decision:
+        try:
+            return self._lanes.decide(task)
+        except Exception:  # a bug one order's data brings out
+            logger.exception("nothing can be decided", channel=self._channel.name, order=task.order)
+            return d.Wait(task.lane.claimed_at + PUT_ASIDE)
+
+    async def _without_call(self, task: Task, decision: d.Idle | d.Wait | d.End) -> None:
+        match decision:
             case d.Idle():
                 await self._lanes.release(task.lane, idle=True)
             case d.Wait(until):
                 await self._lanes.release(task.lane, until)
             case d.End(commands, end, message, hint):
                 await self._lanes.record(task, commands, Outcome(end=end, message=message, hint=hint))
-            case d.ReadBack(command):
-                reads.append(await self._lanes.turn(task, command))
-            case d.Send(command):
-                sends.append(await self._lanes.turn(task, command))
 
     def _parts(self, turns: Sequence[Turn]) -> list[list[Turn]]:
         try:
@@ -160,7 +200,6 @@ class Dispatcher:
 
     async def _give_back(self, lanes: Sequence[Lane], pause: timedelta) -> None:
         try:
-            for lane in lanes:
-                await self._lanes.release(lane, lane.claimed_at + pause)
+            await asyncio.gather(*(self._lanes.release(lane, lane.claimed_at + pause) for lane in lanes))
         except LogUnavailable:  # Postgres is away: the leases run out by themselves
             logger.warning("lanes wait for their leases to run out", channel=self._channel.name)

@@ -1,28 +1,23 @@
 """Orders that are to be read at a marketplace, and when. Losing this table costs a poll's interval."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
+from events.joined import Joined
 from events.log import waits
-from projections.store import Connection
 from service.database import Pool
 
-# Reads that are due soon: the earliest time counts, and every hint.
-ASK_READS = """
-INSERT INTO okno.reads AS r (order_key, channel, due_at, hints)
-SELECT n.k, split_part(n.k, '/', 1), clock_timestamp() + make_interval(secs => min(n.s)),
-       coalesce(array_agg(DISTINCT n.h) FILTER (WHERE n.h <> ''), '{}')
-FROM unnest($1::text[], $2::float8[], $3::text[]) AS n(k, s, h) GROUP BY n.k ORDER BY n.k
-ON CONFLICT (order_key) DO UPDATE
-SET asked = r.asked + 1, due_at = least(r.due_at, excluded.due_at), hints = (
-    SELECT coalesce(array_agg(DISTINCT h), '{}') FROM unnest(r.hints || excluded.hints) AS h)
-"""
+# Makes reads due; see sql/0011_notes.sql.
+ASK_READS = "SELECT okno.ask_reads($1, $2, $3)"
 
-# Reads of a channel that are due.
+# Reads of some channels that are due.
 DUE_READS = """
-SELECT order_key, hints, attempts, asked FROM okno.reads
-WHERE channel = $1 AND due_at <= clock_timestamp() ORDER BY due_at LIMIT $2
+SELECT r.* FROM unnest($1::text[], $2::integer[]) AS w(channel, most), LATERAL (
+    SELECT order_key, channel, hints, attempts, asked FROM okno.reads
+    WHERE channel = w.channel AND due_at <= now() ORDER BY due_at LIMIT w.most
+) AS r
 """
 
 # Settles reads nobody asked for again meanwhile.
@@ -46,29 +41,35 @@ class DueRead(msgspec.Struct, frozen=True):
     asked: int
 
 
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows as Postgres's arrays take them, none of them included."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
 class Reads:
     """This process's hands on the reads that are due."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-
-    async def ask_reads_in(self, connection: Connection, reads: Iterable[tuple[str, float, str]]) -> None:
-        """Makes reads due: (order, seconds from now, hint or '')."""
-        rows = list(reads)
-        if rows:
-            await connection.execute(ASK_READS, *(list(column) for column in zip(*rows, strict=True)))
+        self._looking = Joined(self._due_reads)
 
     @waits
     async def ask_reads(self, reads: Iterable[tuple[str, float, str]]) -> None:
         """Makes reads due: (order, seconds from now, hint or '')."""
-        async with self._pool.acquire() as connection:
-            await self.ask_reads_in(connection, reads)
+        if rows := list(reads):
+            await self._pool.execute(ASK_READS, *columns(rows, 3))
 
-    @waits
     async def due_reads(self, channel: str, limit: int) -> list[DueRead]:
         """Orders of a channel to be read now."""
-        rows = await self._pool.fetch(DUE_READS, channel, limit)
-        return [DueRead(r["order_key"], tuple(r["hints"]), r["attempts"], r["asked"]) for r in rows]
+        return await self._looking((channel, limit))
+
+    @waits
+    async def _due_reads(self, asked: Sequence[tuple[str, int]]) -> list[list[DueRead]]:
+        most = dict(asked)
+        due: dict[str, list[DueRead]] = {channel: [] for channel in most}
+        for r in await self._pool.fetch(DUE_READS, list(most), list(most.values())):
+            due[r["channel"]].append(DueRead(r["order_key"], tuple(r["hints"]), r["attempts"], r["asked"]))
+        return [due[channel] for channel, _ in asked]
 
     @waits
     async def done_reads(self, reads: Sequence[DueRead]) -> None:

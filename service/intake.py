@@ -6,14 +6,15 @@
                                          └─ what a read saw, a document of 1C's
                                                   ─▶ comparing: news against the order's state ─▶ append at its version
 
-A batch is appended whole in one call; `take` returns only after that, so whoever calls it may acknowledge. If the
-process dies before, the messages come again and those appended already are duplicates, or no news. If Postgres refuses
-a batch for another reason than being away, the batch is halved until the culprit stands alone, and it goes to
-`rejected`.
+A batch is appended in one call, or where messages hold many events each, in one after another; `take` returns only
+after that, so whoever calls it may acknowledge. If the process dies before, the messages come again and those appended
+already are duplicates, or no news. If Postgres refuses a batch for another reason than being away, the batch is halved
+until the culprit stands alone, and it goes to `rejected`.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import msgspec
 import structlog
@@ -30,6 +31,9 @@ from service.understanding import order_key, understand
 
 logger = structlog.get_logger()
 
+BATCH = 500
+"""Events appended at once: more of them gain nothing, and keep others waiting for the lock. A message may hold many."""
+
 MAX_DETAIL = 1000
 
 
@@ -43,12 +47,13 @@ class Intake:
 
     async def take(self, raws: Sequence[Raw]) -> None:
         """Records a batch of messages as they came; each of them is in the log or in `rejected` afterwards."""
-        left = [(part, message) for raw in raws for part, message in self._apart(raw)]
-        for _, message in left:
-            if isinstance(message, Message):
-                self._said(message.source)
-        while left:
-            left = await self._take(left)
+        parts = (part for raw in raws for part in self._apart(raw))
+        while left := list(islice(parts, BATCH)):
+            for _, message in left:
+                if isinstance(message, Message):
+                    self._said(message.source)
+            while left:
+                left = await self._take(left)
 
     async def _take(self, parts: Sequence["_Part"]) -> list["_Part"]:
         """Takes what depends on nothing else here; returns the rest."""

@@ -10,11 +10,14 @@ read begun earlier shows that it was not done.
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from events.codec import own_event
 from events.log import Log, LogUnavailable
@@ -26,7 +29,7 @@ from service import decisions as d
 from service.attempts import Begun
 from service.marketplaces import port
 from service.settings import Channel
-from service.work import Lane, Work
+from service.work import Lane, Mark, Release, Work
 
 logger = structlog.get_logger()
 
@@ -39,13 +42,13 @@ MAX_MESSAGE = 300
 COMPARE = "compare the order in the marketplace's cabinet with 1C; `okno retry` tries it again"
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A claimed lane, what the log says of its order, and the attempts made. `begun`: the one under way."""
 
     lane: Lane
     state: OrderState
-    attempts: dict[str, d.Attempt]
+    personal: Mapping[int, Any]
+    attempts: Mapping[str, d.Attempt]
     begun: Begun | None = None
 
     @property
@@ -80,9 +83,8 @@ class Task:
         return attempt.exchange if attempt is not None else None
 
 
-@dataclass(frozen=True)
-class Turn:
-    """A command whose turn it is. `job` once it was looked at for the last time before the call."""
+class Turn(msgspec.Struct, frozen=True):
+    """A command whose turn it is, with everything its call is made of."""
 
     task: Task
     command: Command
@@ -110,6 +112,8 @@ class Lanes:
         if self.spare <= 0:
             raise ValueError(f"{channel.name}: a call takes longer than a lease of {work.lease}")
         self.channel, self._plan, self._log, self._work = channel, plan, log, work
+        self.due: dict[str, datetime] = {}
+        """When lanes are due that were given back, by order; for whoever looks for lanes to take out."""
 
     async def claim(self, limit: int, in_hand: Sequence[str]) -> list[Lane]:
         """Lanes to work on, none of those in hand."""
@@ -118,12 +122,14 @@ class Lanes:
     async def look(self, lanes: Sequence[Lane]) -> list[Task]:
         """What the log and the work tables say of these lanes; one whose history can't be folded is put aside."""
         orders = [lane.order for lane in lanes]
-        histories = await self._log.histories(orders)
-        attempts = await self._work.attempts(self.channel.name, orders)
+        histories, personal, attempts = await asyncio.gather(
+            self._log.histories(orders), self._log.personal_of(orders), self._work.attempts(self.channel.name, orders)
+        )
         tasks = []
         for lane in lanes:
             try:
-                tasks.append(Task(lane, fold(lane.order, histories[lane.order]), attempts))
+                state = fold(lane.order, histories[lane.order])
+                tasks.append(Task(lane, state, personal[lane.order], attempts))
             except Exception:
                 logger.exception("an order's history can't be folded", order=lane.order)
                 await self.release(lane, lane.claimed_at + d.BLOCKED_LOOK)
@@ -144,21 +150,27 @@ class Lanes:
         settle = timedelta(seconds=self.spare + self.channel.marketplace.settles(turn.command.action))
         return turn.task.lane.claimed_at - attempt.attempted_at >= settle
 
-    async def turn(self, task: Task, command: Command) -> Turn:
+    def turn(self, task: Task, command: Command) -> Turn:
         """A command with everything its call is made of."""
         attempt = task.attempts.get(command.id)
         before = attempt.before if attempt is not None else None
-        return Turn(task, command, port.Job(command, task.state, await self._log.personal(task.order), before))
+        return Turn(task, command, port.Job(command, task.state, task.personal, before))
 
     async def begin(self, turns: Sequence[Turn]) -> list[Turn]:
-        """Commits attempts; returns those that may be sent: their lanes stay ours until the call has settled."""
+        """Commits attempts; returns those that may be sent: their lanes stay ours until the call has settled.
+
+        The others are given back, to be looked at once more: the lane is another's by now, or something has happened to
+        the order since it was looked at, a cancellation perhaps.
+        """
         clocks = time.monotonic(), time.time()  # a machine that slept shows on the second one only
-        kept = await self._work.begin(self.channel.name, [(t.command.id, t.task.order, t.job.before) for t in turns])
-        mine = [
-            replace(turn, task=replace(turn.task, begun=kept[turn.task.order]))
-            for turn in turns
-            if turn.task.order in kept
-        ]
+        marks = [Mark(t.command.id, t.task.order, t.job.before, t.task.state.position) for t in turns]
+        kept = await self._work.begin(self.channel.name, marks)
+        mine: list[Turn] = []
+        for turn in turns:
+            if (begun := kept.get(turn.task.order)) is not None:
+                mine.append(replace(turn, task=replace(turn.task, begun=begun)))
+            else:
+                await self.release(turn.task.lane)
         if max(time.monotonic() - clocks[0], time.time() - clocks[1]) < self.spare:
             return mine
         for turn in mine:
@@ -219,13 +231,20 @@ class Lanes:
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.5)
-        await self._work.forget([c.id for c in commands])
         metrics.OUTCOMES.labels(self.channel.name, outcome.end).inc(len(commands))
-        await self.release(task.lane)
+        # What is asked for from now on, because of these outcomes too, asks for the lane anew.
+        ended = [c.id for c in commands]
+        left = any(c.id not in ended for c in task.state.waiting(self.channel.name))
+        await self._give_back(Release(self.channel.name, task.lane, idle=not left, done=ended))
 
     async def release(self, lane: Lane, due: datetime | None = None, *, idle: bool = False) -> None:
         """Gives a lane back: due again at once, or at `due`; or for good where nothing waits in it."""
-        await self._work.release(self.channel.name, lane, due, idle=idle)
+        await self._give_back(Release(self.channel.name, lane, due, idle=idle))
+
+    async def _give_back(self, release: Release) -> None:
+        at_once = await self._work.release(release)
+        if at_once or not release.idle:
+            self.due[release.lane.order] = datetime.now(UTC) if at_once or release.due is None else release.due
 
 
 def _fact(task: Task, command: Command, outcome: Outcome) -> f.CommandOutcome:

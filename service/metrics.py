@@ -13,6 +13,7 @@ KEY_UNTIL = Gauge("okno_key_until_timestamp_seconds", "When a channel's key ends
 TAKEN = Counter("okno_messages_taken", "Messages taken in, by the way they came", ("via",))
 OUTCOMES = Counter("okno_command_outcomes", "What came of commands", ("target", "outcome"))
 HEAD = Gauge("okno_log_position", "Position of the last event in the log")
+LINKS = Gauge("okno_log_links", "Appends that made the log: position a link is the size of batches")
 REACTOR_LAG = Gauge("okno_reactor_lag", "Events the reactor has still to look at")
 PROJECTION_LAG = Gauge("okno_projection_lag", "Events a projection has still to show", ("projection",))
 WAITING = Gauge("okno_lanes_waiting", "Orders with commands waiting, by target", ("target",))

@@ -27,11 +27,14 @@ class Preparing:
 
     async def prepared(self, part: Sequence[Turn]) -> list[Turn]:
         """Those of one call's turns that may be sent now; the others are settled or put off."""
-        found = await asyncio.gather(*(self._prepare(turn) for turn in part))
+        now = datetime.now(UTC)
+        talks = [self._market.prepare(turn.job, now) for turn in part]
+        if not any(talks):
+            return list(part)
+        found = await asyncio.gather(*(self._prepare(*one) for one in zip(part, talks, strict=True)))
         return [turn for turn in found if turn is not None]
 
-    async def _prepare(self, turn: Turn) -> Turn | None:
-        talk = self._market.prepare(turn.job, datetime.now(UTC))
+    async def _prepare(self, turn: Turn, talk: port.Talk[port.Preparation] | None) -> Turn | None:
         if talk is None:
             return turn
         try:
@@ -44,7 +47,7 @@ class Preparing:
             return None
         match found:
             case port.Ready(before):
-                return replace(turn, job=replace(turn.job, before=before))
+                return Turn(turn.task, turn.command, replace(turn.job, before=before))
             case port.Later(reason, until):
                 await self._lanes.put_off(turn, until or self._pause(turn), reason)
             case port.Overtaken(code, message, hint) if self._first_time(turn, message):

@@ -3,7 +3,8 @@
 One process at a time, by lease, only to spare the work: a command's id follows from what it is for, so two reactors at
 once, or one that starts again anywhere, request nothing twice. Requests are appended at the version they were decided
 on; if the order moved on meanwhile, they are decided again. If the process dies after the append and before the
-checkpoint, the same events are looked at again and nothing is wanted.
+checkpoint, the same events are looked at again and nothing is wanted. So what called for nothing need not be noted at
+once: how far the reactor is, it knows by itself until its lease or Postgres is lost.
 
 A command is noted as "never tried" by the reactor that has just requested it, and by nobody else: one that stands in
 the log without a note was perhaps sent, and is read back first. So lost work tables cost reads, never a second send.
@@ -12,6 +13,7 @@ After a restore from a backup the log knows less than was done: what is asked fo
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -34,7 +36,14 @@ BATCH = 500
 POLL_SECONDS = 1.0
 """How often the log is looked at without being woken: a lost wake-up costs this much."""
 
-NAME = "reactor"
+NOTE_SECONDS = 1.0
+"""How often it is noted how far the reactor is, where nothing else is."""
+
+READ_TOGETHER = 0.25
+"""Reads that follow our own steps are due at full quarters of a second, so that several orders are read in one call."""
+
+NAME, REQUESTED = "reactor", "command.requested"
+"""Nothing follows from a request itself but that its lane is looked at."""
 
 
 class Reactor:
@@ -46,41 +55,61 @@ class Reactor:
         self._log, self._pool, self._work = log, pool, work
         self._plans, self._leases, self._applied = plans, leases, applied
         self._seen_before = 0  # where the work tables are new: up to here another reactor may have looked
+        self._position: int | None = None  # how far we are; None: as far as is noted
+        self._noted, self._note_at = 0, 0.0
+        self._more = self._news = False
+        self._asked: set[str] = set()  # commands whose lanes we asked for, until we meet their requests in the log
 
     async def run(self, wake: asyncio.Event, told: Signal) -> None:
         """Reacts until cancelled; `wake` is set when the log has grown, `told` by us when there is something to do."""
         while True:
             async with self._leases.held(f"{NAME}/0") as lost:
+                self._forget()
                 refilled = False
                 while not lost.is_set():
                     try:
                         if not refilled:
                             await self._work.refill()
                             await self._take_back()
+                            told.set()
                             refilled = True
-                        busy = await self.step()
+                        await self.step()
+                        if self._news:
+                            told.set()
                     except LogUnavailable as error:
                         logger.warning("reactor waits for Postgres", error=str(error))
+                        self._forget()  # what was noted last may be lost, and it may be another log that comes back
                         await asyncio.sleep(1)
                         continue
-                    if busy:
-                        told.set()
-                    else:
+                    if not self._more:
                         await wait(wake, POLL_SECONDS)
+
+    def _forget(self) -> None:
+        self._position = None
+        self._asked.clear()
 
     async def step(self) -> bool:
         """Looks at the next events; False when there are none."""
-        position, _ = await self._work.progress(NAME)
-        if position == 0:
-            self._seen_before = (await self._log.head()).position
+        self._news = False
+        position = self._position
+        if position is None:
+            position, _ = await self._work.progress(NAME)
+            self._noted = position
+            if position == 0:
+                self._seen_before = (await self._log.head()).position
         batch = await self._log.read(position, BATCH)
+        self._more = len(batch) == BATCH
         if not batch:
             metrics.REACTOR_LAG.set(0)
+            self._note_at = 0.0
+            await self._note(position)
+            self._position = position
             return False
         live = [e for e in batch if not f.imported(e)]  # what was imported tells nobody, and makes nothing due
-        orders = {e.order: None for e in live if e.order.partition("/")[0] in self._plans}
+        orders = {e.order: None for e in live if e.type != REQUESTED and e.order.partition("/")[0] in self._plans}
         states, requested = await self._react(list(orders), batch[0].position - 1)
         await self._checkpoint(live, batch[-1].position, states, requested)
+        self._position = batch[-1].position
         metrics.HEAD.set(batch[-1].position)
         return True
 
@@ -133,32 +162,47 @@ class Reactor:
             await self._work.expect_in(connection, requested)
             await self._work.take_back_in(connection, order)
 
-    @waits
     async def _checkpoint(
         self, events: Sequence[Recorded], position: int, states: Mapping[str, OrderState], requested: Sequence[Expected]
     ) -> None:
-        """Asks for lanes and reads, and notes what is new and how far we are, in one transaction."""
-        lanes: dict[tuple[str, str], None] = {}
+        """Asks for lanes and reads, and notes what is new and how far we are, in one commit."""
+        lanes = dict.fromkeys((c.order, c.target) for c in requested)
         reads: list[tuple[str, float, str]] = []
         commands = list(requested)
         for event in events:
-            state = states.get(event.order)
-            if state is None:
-                continue
-            lanes |= dict.fromkeys(self._lanes(event, state))
-            reads += self._reads(event, state)
-            commands += self._brought_back(event, state)
-        async with self._pool.acquire() as connection, connection.transaction():
-            await self._work.ask_in(connection, sorted(lanes | {(c.order, c.target): None for c in commands}))
-            await self._work.expect_in(connection, commands)
-            await self._work.ask_reads_in(connection, reads)
-            await self._work.advance_in(connection, NAME, position)
+            if event.type == REQUESTED:
+                lanes |= dict.fromkeys(self._requested(event))
+            elif (state := states.get(event.order)) is not None:
+                lanes |= dict.fromkeys(self._lanes(event, state))
+                reads += self._reads(event, state)
+                commands += self._brought_back(event, state)
+        if not (lanes or commands or reads):
+            await self._note(position)
+            return
+        await self._work.reacted(sorted(lanes), commands, reads, NAME, position)
+        self._asked |= {c.command for c in requested}
+        self._noted, self._note_at = position, time.monotonic() + NOTE_SECONDS
+        self._news = bool(lanes) or any(not seconds for _, seconds, _ in reads)
+
+    async def _note(self, position: int) -> None:
+        """Notes how far we are, now and then, and once there is nothing more: what called for nothing does so again."""
+        if position != self._noted and time.monotonic() >= self._note_at:
+            await self._work.advance(NAME, position)
+            self._noted, self._note_at = position, time.monotonic() + NOTE_SECONDS
+
+    def _requested(self, event: Recorded) -> list[tuple[str, str]]:
+        """The lane of a command, unless we asked for it when we requested it."""
+        fact = decode(event)
+        if not isinstance(fact, f.CommandRequested) or event.order.partition("/")[0] not in self._plans:
+            return []
+        if fact.command in self._asked:
+            self._asked.discard(fact.command)
+            return []
+        return [(event.order, fact.target)]
 
     def _lanes(self, event: Recorded, state: OrderState) -> list[tuple[str, str]]:
         """Lanes that have reason to be looked at because of an event."""
         fact = decode(event)
-        if isinstance(fact, f.CommandRequested):
-            return [(event.order, fact.target)]
         if isinstance(fact, f.CommandRetried):
             command = state.commands.get(fact.command)
             return [(event.order, command.target)] if command is not None else []
@@ -185,5 +229,5 @@ class Reactor:
         if event.type == "command.done" and isinstance(fact, f.CommandOutcome):
             command = state.commands.get(fact.command)
             if command is not None and command.target != ONEC and fact.message is None:  # not read back just now
-                return [(event.order, self._applied[state.channel], "")]
+                return [(event.order, self._applied[state.channel] + READ_TOGETHER - time.time() % READ_TOGETHER, "")]
         return []

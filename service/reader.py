@@ -27,6 +27,8 @@ logger = structlog.get_logger()
 
 BATCH = 50
 POLL_SECONDS = 1.0
+"""How often reads are looked for that become due by themselves."""
+
 HELD_SECONDS = 5.0
 NOTICES = 10
 """So many notifications of an order are handed on."""
@@ -72,7 +74,7 @@ class Reader:
             except (LogUnavailable, Unavailable) as error:
                 logger.warning("reads wait", channel=self._channel.name, error=str(error))
                 await asyncio.sleep(1)
-            await wait(told, POLL_SECONDS)
+            await wait(told, _until_next_look())
 
     async def _work_off(self, due: Sequence[DueRead]) -> None:
         """Reads many orders in one call; what went wrong before is read alone, so that it holds up no other one."""
@@ -118,3 +120,8 @@ class Reader:
     async def _put_off(self, due: Sequence[DueRead]) -> None:
         tries = max(read.attempts for read in due)
         await self._work.later_reads([read.order for read in due], min(backoff.delay(tries + 1, 0.5), 60))
+
+
+def _until_next_look() -> float:
+    """Seconds until all channels of a process look at once: one statement is asked then for all of them."""
+    return POLL_SECONDS - asyncio.get_running_loop().time() % POLL_SECONDS

@@ -107,6 +107,8 @@ class Watch:
                 logger.warning("the log is empty; this data folder has seen one: if it was lost, restore its backup")
             return False
         first, now = found
+        if self._written == (first, now):
+            return False
         kept = self._written[1] if self._written is not None and self._written[0] == first else self._read(first)
         if kept is None:
             logger.info("a log this data folder has not seen before", first_seal=first, position=now.position)
@@ -155,8 +157,6 @@ class Watch:
             return None
 
     async def _keep(self, first: str, now: Witness) -> None:
-        if self._written == (first, now):
-            return
         try:
             await asyncio.to_thread(_replace, self._path(first), msgspec.json.encode(now))
             self._written = first, now

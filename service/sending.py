@@ -1,22 +1,22 @@
 """One call for one order or several, and what its answer means.
 
-    prepare ─▶ slot ─▶ look once more ─▶ attempt committed ─▶ call ─┬─ done ─────────▶ outcome
-                                                             ├─ taken ────────▶ read till it shows
-                                                             ├─ refused ──────▶ read, then believed
-                                                             ├─ certainly not ▶ later
-                                                             └─ nobody knows ─▶ read till it shows
+    prepare ─▶ slot ─▶ attempt committed, if nothing has happened since ─▶ call ─┬─ done ─────────▶ outcome
+                                                                                 ├─ taken ────────▶ read till it shows
+                                                                                 ├─ refused ──────▶ read, then believed
+                                                                                 ├─ certainly not ▶ later
+                                                                                 └─ nobody knows ─▶ read till it shows
 
 If the process dies between the commit and the outcome, the attempt is open, and whoever comes next reads the order.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 
 from events.codec import encode
-from service import decisions as d
 from service.http_client import ChannelClient
 from service.lanes import Lanes, Outcome, Turn
 from service.marketplaces import port
@@ -58,35 +58,20 @@ class Sender:
 
     async def send(self, part: Sequence[Turn]) -> None:
         """Makes one call and records what came of it."""
-        ready = await self._preparing.prepared(part)
-        if not ready:
+        turns = await self._preparing.prepared(part)
+        if not turns:
             return
         async with self._client.slot():
-            turns = await self._still_due(ready)
-            call = self._call(turns) if turns else None
-            if call is None or await self._ended(call, turns):
+            call = self._call(turns)
+            if await self._ended(call, turns):
                 return
             begun = await self._lanes.begin(turns)
-            if len(begun) < len(turns):  # some lanes were lost: the call without them
-                call = self._call(begun) if begun else None
-                if call is None or isinstance(call, port.Refused):
-                    return
-            assert isinstance(call, port.Call)
+            if begun and len(begun) < len(turns):  # the call without the others
+                call = self._call(begun)
+            if not begun or isinstance(call, port.Refused):
+                return
             outcomes, exchange = await self._exchange(begun, call)
         await self._settle(begun, outcomes, exchange)
-
-    async def _still_due(self, part: Sequence[Turn]) -> list[Turn]:
-        """Looks at the orders once more: waiting for a slot takes time, and one may have been cancelled in it."""
-        turns = []
-        for task in await self._lanes.look([turn.task.lane for turn in part]):
-            before = next(turn for turn in part if turn.task.order == task.order)
-            match self._lanes.decide(task):
-                case d.Send(command) if command.id == before.command.id:
-                    turn = await self._lanes.turn(task, command)
-                    turns.append(replace(turn, job=replace(turn.job, before=before.job.before)))
-                case _:
-                    await self._lanes.release(task.lane)
-        return turns
 
     def _call(self, turns: Sequence[Turn]) -> port.Call | port.Refused:
         now, jobs = datetime.now(UTC), [turn.job for turn in turns]
@@ -126,26 +111,29 @@ class Sender:
         return outcomes, encode({"request": request, "response": answer})
 
     async def _settle(self, turns: Sequence[Turn], outcomes: dict[str, port.Outcome], exchange: bytes) -> None:
-        """Records each command's outcome and gives its lane back; refusals are looked into together."""
+        """Records each command's outcome and gives its lane back, all at once; refusals are looked into together."""
         refused: list[tuple[Turn, port.Refused]] = []
+        deeds: list[Awaitable[None]] = []
         for turn in turns:
             tried, now = turn.task.tried(turn.command) + 1, datetime.now(UTC)
             applied = now + timedelta(seconds=self._market.applied_seconds)
+            later = partial(self._lanes.later, turn, tried=tried)
             match outcomes[turn.command.id]:
                 case port.Sent(status):
                     done = Outcome(end="done", status=status, exchange=exchange, attempts=tried)
-                    await self._lanes.record(turn.task, [turn.command], done)
+                    deeds.append(self._lanes.record(turn.task, [turn.command], done))
                 case port.Refused() as refusal:
                     refused.append((turn, refusal))
                 case port.Accepted(reason):
-                    await self._lanes.later(turn, reason, tried=tried, until=applied, open=True, exchange=exchange)
+                    deeds.append(later(reason, until=applied, open=True, exchange=exchange))
                 case port.Later(reason, until, limit) if limit:
-                    await self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason, held=True)
+                    deeds.append(self._lanes.not_sent(turn, until or now + LIMIT_PAUSE, reason, held=True))
                 case port.Later(reason, until):
-                    await self._lanes.later(turn, reason, tried=tried, until=until)
+                    deeds.append(later(reason, until=until))
                 case port.Unknown(reason):
                     logger.info("outcome unknown", order=turn.task.order, action=turn.command.action, reason=reason)
-                    await self._lanes.later(turn, reason, tried=tried, until=applied, open=True, exchange=exchange)
+                    deeds.append(later(reason, until=applied, open=True, exchange=exchange))
+        await asyncio.gather(*deeds)
         if refused:
             await self._readback.explain(refused, exchange)
 

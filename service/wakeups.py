@@ -1,7 +1,7 @@
 """Wake-ups between processes: NOTIFY after a commit, at most one in 20 ms and never inside an append.
 
 A lost one costs a poll's interval, never an event: every loop looks by itself now and then. A listening connection that
-breaks is made anew for as long as the hub runs.
+breaks is made anew for as long as the hub runs, and everybody looks once then.
 """
 
 import asyncio
@@ -49,7 +49,10 @@ class Wakeups:
     async def _connected(self) -> None:
         connection = await database.connect(self._url)
         try:
+            await connection.execute("SET synchronous_commit = off")  # a NOTIFY is a commit, and nothing to be kept
             await connection.add_listener(CHANNEL, self._heard)
+            for signal in self._signals.values():  # what was said while we did not listen
+                signal.wake()
             # Who only listens learns of a cut connection by this alone.
             connection.add_termination_listener(lambda _: self._wanted.set())
             while not connection.is_closed():

@@ -4,25 +4,33 @@ They are no truth. If they are lost, the reactor begins at the first event again
 a command whose attempts are not known is read back before it is sent.
 
 All times that decide something are Postgres's own, so that hosts with different clocks agree.
+
+Claims, releases and progress do not wait for the disk (`synchronous_commit`, off for the one transaction): should the
+machine fail, the last ones are lost, leases run out and events are looked at again. What may have left does wait: the
+mark of an attempt is a later commit of the same log, and takes the claim before it to the disk with it.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
+from events.joined import Joined
 from events.log import waits
 from projections.store import Connection
-from service.attempts import LEASE, Attempts, Expected
+from service.attempts import DOUBT, LEASE, Attempts, Expected, Mark, expected
+from service.database import Pool
+from service.due_reads import columns
 
-__all__ = ["LEASE", "Expected", "Lane", "Work"]
+__all__ = ["LEASE", "Expected", "Lane", "Mark", "Release", "Work"]
 
 # Asks for a look at lanes, now.
-ASK = """
-INSERT INTO okno.dispatch AS d (order_key, target, due_at)
-SELECT DISTINCT ON (k, t) k, t, clock_timestamp() FROM unnest($1::text[], $2::text[]) AS a(k, t) ORDER BY k, t
-ON CONFLICT (order_key, target) DO UPDATE
-SET asked = d.asked + 1, due_at = least(d.due_at, clock_timestamp())
+ASK = "SELECT okno.ask_lanes($1, $2)"
+
+# All that the reactor notes of some events, in one trip.
+REACTED = """
+SELECT okno.ask_lanes($1, $2), okno.expect_commands($3, $4, $5, $6, $7), okno.ask_reads($8, $9, $10),
+       okno.advance($11, $12, NULL)
 """
 
 # Lanes of all commands that wait, as far as the projection knows: what was lost with the table comes back.
@@ -37,25 +45,42 @@ SET_ASIDE = "INSERT INTO okno.progress (name, position) VALUES ('aside/' || $1, 
 ASIDE = "SELECT substr(name, 7) AS order_key, position FROM okno.progress WHERE name LIKE 'aside/%'"
 TAKEN_BACK = "DELETE FROM okno.progress WHERE name = 'aside/' || $1"
 
-# Claims lanes of one target that are due and nobody works on; $5: those this process has in hand, lease or no lease.
+# Claims lanes of some targets that are due and nobody works on; $5: those this process has in hand, lease or no lease.
 CLAIM = """
-UPDATE okno.dispatch AS d SET owner = $2, leased_until = clock_timestamp() + $3
-FROM (
-    SELECT order_key FROM okno.dispatch
-    WHERE target = $1 AND due_at <= clock_timestamp() AND (leased_until IS NULL OR leased_until < clock_timestamp())
-      AND order_key <> ALL($5)
-    ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
-) AS due
-WHERE d.order_key = due.order_key AND d.target = $1
-RETURNING d.order_key, d.asked, clock_timestamp() AS claimed_at
+WITH due AS MATERIALIZED (
+    SELECT d.order_key, d.target
+    FROM set_config('synchronous_commit', 'off', true), unnest($1::text[], $2::integer[]) AS w(target, most), LATERAL (
+        SELECT order_key, target FROM okno.dispatch
+        WHERE target = w.target AND due_at <= now() AND (leased_until IS NULL OR leased_until < clock_timestamp())
+          AND (owner IS DISTINCT FROM $3 OR order_key <> ALL($5))
+        ORDER BY due_at LIMIT w.most FOR UPDATE SKIP LOCKED
+    ) AS d
+)
+UPDATE okno.dispatch AS d SET owner = $3, leased_until = clock_timestamp() + $4
+FROM due WHERE d.order_key = due.order_key AND d.target = due.target
+RETURNING d.order_key, d.target, d.asked, clock_timestamp() AS claimed_at
 """
 
-# Gives a lane back: gone where nothing waits and nobody asked meanwhile, else due again.
-RELEASE_IDLE = "DELETE FROM okno.dispatch WHERE order_key = $1 AND target = $2 AND owner = $3 AND asked = $4"
-RELEASE_DUE = """
-UPDATE okno.dispatch SET owner = NULL, leased_until = NULL,
-    due_at = CASE WHEN asked = $4 AND $5::timestamptz IS NOT NULL THEN $5 ELSE clock_timestamp() END
-WHERE order_key = $1 AND target = $2 AND owner = $3
+# Gives lanes back and forgets attempts whose outcome is in the log. A lane is gone where nothing waits in it (`idle`)
+# and nobody asked meanwhile, else due again. Returns those that are due at once.
+RELEASE = """
+WITH given AS (
+    SELECT n.* FROM set_config('synchronous_commit', 'off', true),
+        unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::boolean[]) AS n(k, t, a, due, idle)
+), own AS MATERIALIZED (
+    SELECT d.order_key, d.target, d.asked = n.a AND n.idle AS gone, CASE WHEN d.asked = n.a THEN n.due END AS due
+    FROM okno.dispatch d JOIN given n ON d.order_key = n.k AND d.target = n.t
+    WHERE d.owner = $6 ORDER BY d.order_key, d.target FOR UPDATE OF d
+), dropped AS (
+    DELETE FROM okno.dispatch d USING own WHERE d.order_key = own.order_key AND d.target = own.target AND own.gone
+), forgotten AS (
+    DELETE FROM okno.attempts WHERE command = ANY($7)
+), again AS (
+    UPDATE okno.dispatch d SET owner = NULL, leased_until = NULL, due_at = coalesce(own.due, clock_timestamp())
+    FROM own WHERE d.order_key = own.order_key AND d.target = own.target AND NOT own.gone
+    RETURNING d.order_key, d.target, d.due_at
+)
+SELECT order_key, target FROM again WHERE due_at <= clock_timestamp()
 """
 
 # What waits, by target: lanes that are due, and for how long the oldest of them is.
@@ -65,10 +90,7 @@ FROM okno.dispatch WHERE due_at <= clock_timestamp() GROUP BY target
 """
 
 PROGRESS = "SELECT position, moment FROM okno.progress WHERE name = $1"
-ADVANCE = """
-INSERT INTO okno.progress AS p (name, position, moment) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET position = greatest(p.position, excluded.position), moment = excluded.moment
-"""
+ADVANCE = "SELECT okno.advance($1, $2, $3)"
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -79,14 +101,27 @@ class Lane(msgspec.Struct, frozen=True):
     claimed_at: datetime
 
 
+class Release(msgspec.Struct, frozen=True):
+    """A lane to be given back. `idle`: nothing waits in it; else it is due again, at once where `due` is None. `done`:
+    commands of it that have their outcome."""
+
+    target: str
+    lane: Lane
+    due: datetime | None = None
+    idle: bool = False
+    done: Sequence[str] = ()
+
+
 class Work(Attempts):
     """This process's hands on the work tables. `owner` is its name in leases, `lease` how long a lane is its own."""
 
+    def __init__(self, pool: Pool, owner: str, lease: timedelta = LEASE) -> None:
+        super().__init__(pool, owner, lease)
+        self._claiming, self.release = Joined(self._claim), Joined(self._release)
+
     async def ask_in(self, connection: Connection, lanes: Iterable[tuple[str, str]]) -> None:
         """Asks for a look at lanes (order, target), in the caller's transaction."""
-        asked = list(lanes)
-        if asked:
-            await connection.execute(ASK, [order for order, _ in asked], [target for _, target in asked])
+        await connection.execute(ASK, *columns(lanes, 2))
 
     @waits
     async def refill(self) -> None:
@@ -107,18 +142,28 @@ class Work(Attempts):
         """An order set aside was looked at, in the caller's transaction."""
         await connection.execute(TAKEN_BACK, order)
 
-    @waits
     async def claim(self, target: str, limit: int, in_hand: Iterable[str] = ()) -> list[Lane]:
         """Lanes of a target that are ours now; never one `in_hand`, whose lease may have run out under our own work."""
-        rows = await self._pool.fetch(CLAIM, target, self._owner, self.lease, limit, list(in_hand))
-        return [Lane(row["order_key"], row["asked"], row["claimed_at"]) for row in rows]
+        return await self._claiming((target, limit, in_hand))
 
     @waits
-    async def release(self, target: str, lane: Lane, due: datetime | None, *, idle: bool) -> None:
-        """Gives a lane back; `idle`: nothing waits in it; else it is due again, at once where `due` is None."""
-        if idle:
-            await self._pool.execute(RELEASE_IDLE, lane.order, target, self._owner, lane.asked)
-        await self._pool.execute(RELEASE_DUE, lane.order, target, self._owner, lane.asked, due)
+    async def _claim(self, asked: Sequence[tuple[str, int, Iterable[str]]]) -> list[list[Lane]]:
+        in_hand = [order for *_, orders in asked for order in orders]
+        wanted = [target for target, *_ in asked], [limit for _, limit, _ in asked]
+        lanes: dict[str, list[Lane]] = {target: [] for target, *_ in asked}
+        for row in await self._pool.fetch(CLAIM, *wanted, self._owner, self.lease, in_hand):
+            lanes[row["target"]].append(Lane(row["order_key"], row["asked"], row["claimed_at"]))
+        return [lanes.pop(target, []) for target, *_ in asked]  # where two ask for one target, the first has all
+
+    @waits
+    async def _release(self, given: Sequence[Release]) -> list[bool]:
+        """Gives lanes back; True for one that is due at once."""
+        rows = await self._pool.fetch(
+            RELEASE, [r.lane.order for r in given], [r.target for r in given], [r.lane.asked for r in given],
+            [r.due for r in given], [r.idle for r in given], self._owner, [c for r in given for c in r.done],
+        )  # fmt: skip
+        due = {(row["order_key"], row["target"]) for row in rows}
+        return [(r.lane.order, r.target) in due for r in given]
 
     @waits
     async def waiting(self) -> list[tuple[str, int, float]]:
@@ -131,9 +176,14 @@ class Work(Attempts):
         row = await self._pool.fetchrow(PROGRESS, name)
         return (0, None) if row is None else (row["position"], row["moment"])
 
-    async def advance_in(self, connection: Connection, name: str, position: int) -> None:
-        """Notes how far a loop has come, in the caller's transaction."""
-        await connection.execute(ADVANCE, name, position, None)
+    @waits
+    async def reacted(
+        self, lanes: Sequence[tuple[str, str]], commands: Sequence[Expected], reads: Sequence[tuple[str, float, str]],
+        name: str, position: int,
+    ) -> None:  # fmt: skip
+        """Notes lanes to be looked at, commands to be tried, reads that are due, and how far a loop has come."""
+        noted = *columns(lanes, 2), *expected(commands), DOUBT, *columns(reads, 3)
+        await self._pool.execute(REACTED, *noted, name, position)
 
     @waits
     async def advance(self, name: str, position: int, moment: datetime | None = None) -> None:

@@ -8,6 +8,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from pathlib import Path
 
 import aiohttp
@@ -41,9 +42,10 @@ def server_folder() -> Iterator[Path]:
 async def embedded_postgres(server_folder: Path) -> AsyncIterator[EmbeddedPostgres]:
     """The session's own Postgres, to be killed and started again by the tests of such."""
     server = await start_postgres(server_folder)
-    # Tests kill the server, never the machine: what the system has taken is safe without being on the disk.
+    # Tests kill the server, never the machine: what the system has taken is safe without being on the disk. And as a
+    # database serves many tests, none of them may find that Postgres has just counted what an earlier one wrote.
     connection = await asyncpg.connect(server.url)
-    for setting in ("fsync", "full_page_writes"):
+    for setting in ("fsync", "full_page_writes", "autovacuum"):
         await connection.execute(f"ALTER SYSTEM SET {setting} = off")
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
@@ -71,10 +73,10 @@ async def databases(postgres_url: str) -> AsyncIterator[Databases]:
 
 @pytest_asyncio.fixture
 async def database_url(databases: Databases) -> AsyncIterator[str]:
-    """A database of the test's own, migrated and empty."""
-    url = await databases.create()
+    """A database for this test alone, migrated and empty."""
+    url = await databases.lend()
     yield url
-    await databases.drop(url)
+    await databases.take_back(url)
 
 
 @pytest_asyncio.fixture
@@ -140,6 +142,24 @@ class _ClientResponse(aiohttp.ClientResponse):
     def __init__(self, *arguments: object, **named: object) -> None:
         named.setdefault("stream_writer", _StreamWriter())
         super().__init__(*arguments, **named)  # type: ignore[arg-type]  # whatever aioresponses passes
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, each begins with some of the long ones: none is left for the end.
+
+    xdist's worksteal gives every process an equal piece of the list; who has done with his takes from others' ends.
+    """
+    processes: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    short = iter([item for item in items if not item.get_closest_marker("long")])
+    if processes > 1:
+        ordered: list[pytest.Item] = []
+        for n in range(processes):
+            end = len(ordered) + (len(items) - len(ordered)) // (processes - n)
+            ordered += long[n::processes]
+            ordered += islice(short, max(0, end - len(ordered)))
+        items[:] = ordered
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,6 +9,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -24,7 +25,14 @@ FLOORS = ("events", "projections", "service", "tests")
 
 # The only places where a driver may be imported. A folder stands for all in it.
 DRIVERS = {
-    "asyncpg": ("events/log.py", "projections", "service/database.py", "service/leases.py", "service/work.py"),
+    "asyncpg": (
+        "events/log.py",
+        "events/errors.py",
+        "projections",
+        "service/database.py",
+        "service/leases.py",
+        "service/work.py",
+    ),
     "aiohttp": (
         "service/web",
         "service/http_client.py",
@@ -56,7 +64,8 @@ def modules(*folders: str) -> Iterator[Path]:
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The full names a module imports, wherever in it."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     found: set[str] = set()
@@ -67,7 +76,7 @@ def imports(path: Path) -> set[str]:
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, (base, node.module)))
             found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def within(name: str, parent: str) -> bool:
@@ -78,9 +87,12 @@ def within(name: str, parent: str) -> bool:
 def tracked() -> list[Path]:
     """The project's text files."""
     skipped = {".git", ".venv", ".hypothesis", "var", "build", "dist"}
-    files = [p for p in ROOT.rglob("*") if p.is_file() and not set(p.relative_to(ROOT).parts) & skipped]
     endings = {".py", ".sql", ".md", ".toml", ".yaml", ".html", ".css", ".js", ".txt", ""}
-    return [p for p in files if p.suffix in endings and "cache" not in str(p.relative_to(ROOT))]
+    found: list[Path] = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in skipped and "cache" not in name]
+        found += [Path(folder, name) for name in files if Path(name).suffix in endings and "cache" not in name]
+    return found
 
 
 def test_imports_point_one_way() -> None:

@@ -41,5 +41,5 @@ def project(state: OrderState) -> Rows:
 
 
 COMMANDS = Projection(
-    name="commands", version=1, tables=(Table("commands", Row._fields, ("id",)),), project=project
+    name="commands", version=1, tables=(Table("commands", Row._fields, ("id",), steady=True),), project=project
 )  # fmt: skip

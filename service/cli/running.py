@@ -11,7 +11,8 @@ from service.cli.frame import Wrong, configured, main
 if TYPE_CHECKING:
     from service.settings import Settings
 
-ROLES = ("intake", "react", "dispatch", "poll", "web")
+ROLES = ("intake", "react", "project", "dispatch", "poll", "web")
+HELP = f"Of {','.join(ROLES)}; default: all. react does what project does, too"
 
 
 class Roles(click.ParamType[frozenset[str]]):
@@ -30,7 +31,7 @@ class Roles(click.ParamType[frozenset[str]]):
 
 
 @main.command()
-@click.option("--role", "roles", type=Roles(), default=frozenset(ROLES), help=f"Of {','.join(ROLES)}; default: all")
+@click.option("--role", "roles", type=Roles(), default=frozenset(ROLES), help=HELP)
 @configured
 async def run(settings: "Settings", roles: frozenset[str]) -> None:
     """The hub: all roles in one process unless named."""

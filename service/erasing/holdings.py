@@ -106,7 +106,7 @@ async def look(log: Log, pool: Pool, order: str, channels: Iterable[str]) -> Loo
                 seen.append(row["id"])
             if is_trace(row, test):
                 found.append(_trace(row))
-        personal = await personal_of(connection, keys)
+        personal = await personal_of(connection, order)
         holdings = await held(connection, keys, personal, found)
     quoted = tuple(e.position for e in history if traces.quotes_person(e.data.decode("utf-8", "replace"), personal))
     erased = tuple(e.position for e in history if e.type == "order.erased")
@@ -136,9 +136,9 @@ async def keys_of(connection: Connection, order: str) -> tuple[str, ...]:
     return order, *sorted(row[0] for row in await connection.fetch(LINKED, order))
 
 
-async def personal_of(connection: Connection, keys: Sequence[str]) -> tuple[Any, ...]:
-    """The personal data held under these keys."""
-    return tuple(msgspec.json.decode(row["data"]) for row in await connection.fetch(PERSONAL, keys))
+async def personal_of(connection: Connection, order: str) -> tuple[Any, ...]:
+    """The personal data held under an order's keys."""
+    return tuple(msgspec.json.decode(row["data"]) for row in await connection.fetch(PERSONAL, [order]))
 
 
 async def held(

@@ -1,5 +1,5 @@
 """Past orders taken into the log: `lines` says what a line means, `parts` makes rows of them in a process `beside`,
-`staging` writes, `running` goes through a file."""
+`staging` appends them, `writing` keeps them in order, `running` goes through a file."""
 
 from service.importing.parts import Fault
 from service.importing.rejects import Rejects

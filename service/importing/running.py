@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from events.log import is_about_data, waits
+from events.log import waits
 from service.importing.beside import beside
-from service.importing.parts import Fault, Lines, Part, Reading, Row
-from service.importing.staging import Staging, Written
+from service.importing.parts import Fault, Lines, Part, Reading
+from service.importing.staging import Staging
+from service.importing.writing import writing
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ async def run(
     """Takes a file into the log. `resumed` is told from which line on, `faulty` of lines that were not taken, before
     what stands behind them is committed; `progress` of the byte that was come to."""
     found = Imported()
-    async with pool.acquire() as connection, beside(reader.reading(body_key)) as understand:
-        staging = Staging(connection, name)
+    async with pool.acquire() as one, pool.acquire() as other, beside(reader.reading(body_key)) as understand:
+        staging = Staging((one, other), name)
         found.resumed = await asyncio.to_thread(reader.skip, await staging.begin())
         resumed(found.resumed)
 
@@ -120,56 +121,18 @@ async def run(
 
         coming, stopped = asyncio.create_task(understood()), False
         try:
-            while not stopped and (part := await coming) is not None:
-                stopped = part.stopped
-                if not stopped:
-                    coming = asyncio.create_task(understood())
-                await _written(staging, part, found, faulty)
-                progress(part.end)
+            async with writing(staging, faulty, progress) as writer:
+                while not stopped and (part := await coming) is not None:
+                    stopped = part.stopped
+                    if not stopped:
+                        coming = asyncio.create_task(understood())
+                    await writer.write(part)
+                    found.skipped.update(part.skipped)
+                    found.lines += part.lines
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
+        found.appended, found.known, found.faults = writer.written.appended, writer.written.known, writer.faults
         if not stopped:
             await staging.finish()
     return found
-
-
-async def _written(
-    staging: Staging, part: Part, found: Imported, faulty: Callable[[Sequence[Fault]], None]
-) -> None:  # fmt: skip
-    """Writes a part; one whose lines hold many events each in several appends."""
-    if part.faults:
-        found.faults += len(part.faults)
-        faulty(part.faults)
-    begin, rows = 0, part.rows
-    while begin == 0 or begin < len(rows):
-        end = begin + staging.size
-        offset = part.end if end >= len(rows) else None
-        written, refused = await _taken(staging, rows[begin:end], part.lines_of[begin:end], offset, faulty)
-        found.appended += written.appended
-        found.known += written.known
-        found.faults += refused
-        begin = end
-    found.skipped.update(part.skipped)
-    found.lines += part.lines
-
-
-async def _taken(
-    staging: Staging, rows: Sequence[Row], lines: Sequence[int], end: int | None,
-    faulty: Callable[[Sequence[Fault]], None],
-) -> tuple[Written, int]:  # fmt: skip
-    """Writes rows; where Postgres refuses them, by halves, until the culprit stands alone and is put aside."""
-    try:
-        return await staging.write(rows, end), 0
-    except Exception as error:
-        if not rows or not is_about_data(error):
-            raise
-        if len(rows) == 1:
-            row = rows[0]
-            body = (row.body or row.data).decode(errors="backslashreplace")
-            faulty([Fault(lines[0], "not_storable", f"Postgres refuses {row.order} {row.type}: {error}", body)])
-            return await staging.write([], end), 1
-    middle = len(rows) // 2
-    one, first = await _taken(staging, rows[:middle], lines[:middle], None, faulty)
-    other, second = await _taken(staging, rows[middle:], lines[middle:], end, faulty)
-    return Written(one.appended + other.appended, one.known + other.known), first + second

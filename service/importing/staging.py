@@ -1,9 +1,9 @@
 """Writes events of the past beside live traffic: by COPY into a table of the session's own, from there by one append.
 
 The append is the live one, under the head's lock; all that can be done before is: the transfer, the comparison with
-what is known. `SIZE` events at most hold the lock at a time, fewer where Postgres is slow, so that live events come in
-between. What is told of a file's progress commits with the events: killed at any moment, an import goes on where it
-was.
+what is known. There are two connections for it, so that one brings events while the other appends those before. `SIZE`
+events at most hold the lock at a time, fewer where Postgres is slow, so that live events come in between. What is told
+of a file's progress commits with the events: killed at any moment, an import goes on where it was.
 
 COPY instead of arrays moves 5 of 14 microseconds an event from Python to Postgres, which takes 3 for it.
 """
@@ -77,43 +77,83 @@ class Written(msgspec.Struct):
     known: int = 0
 
 
-class Staging:
-    """Writes events through one connection. `name` is the file's, None where nobody goes on with it later."""
+class Staged(msgspec.Struct):
+    """Events that lie in a session's table, in a transaction that has yet to append them; `rows`: how many were given,
+    `fresh`: how many of them are news."""
 
-    def __init__(self, connection: Any, name: str | None) -> None:
-        self._connection, self._name = connection, name
+    connection: Any
+    transaction: Any
+    rows: int
+    fresh: int
+    exported: bool
+
+    async def drop(self) -> None:
+        """Forgets them; nothing of them was written."""
+        if not self.connection.is_closed():
+            await self.transaction.rollback()
+
+
+class Staging:
+    """Writes events through two connections in turns. `name` is the file's, None where nobody goes on with it later."""
+
+    def __init__(self, connections: Sequence[Any], name: str | None) -> None:
+        self._connection, self._other = connections
+        self._name = name
+        self._shown: dict[str, _Shown] = {}
         self.size = SIZE // 4
 
     async def begin(self) -> int:
-        """Makes the session's table, and says how far the file was taken."""
-        await self._connection.execute(STAGE)
+        """Makes the sessions' tables, and says how far the file was taken."""
+        for connection in (self._connection, self._other):
+            await connection.execute(STAGE)
         return await self._connection.fetchval(PROGRESS, self._name) or 0
 
-    async def write(self, rows: Sequence[Row], offset: int | None) -> Written:
-        """Appends events and notes how far the file is taken with them, in one transaction.
-
-        `offset` None: not all of this part of the file is written with these events.
-        """
-        written = Written()
-        fresh = await self._news(rows)
-        async with self._connection.transaction():
+    async def stage(self, rows: Sequence[Row]) -> Staged:
+        """Brings events to Postgres, while those staged before may still be on their way into the log."""
+        connection, self._connection, self._other = self._connection, self._other, self._connection
+        fresh = await self._news(connection, rows)
+        staged = Staged(connection, connection.transaction(), len(rows), len(fresh), any(one.exported for one in fresh))
+        await staged.transaction.start()
+        try:
             if fresh:
-                await self._connection.copy_records_to_table(
+                await connection.copy_records_to_table(
                     "okno_import",
                     columns=COLUMNS,
                     records=[(n, *msgspec.structs.astuple(one)) for n, one in enumerate(fresh)],
                 )
-                if any(one.exported for one in fresh):
-                    await self._connection.execute(PINNED)
-                    await self._connection.execute(KNOWN)
+        except BaseException:
+            await staged.drop()
+            raise
+        return staged
+
+    async def append(self, staged: Staged, offset: int | None) -> Written:
+        """Appends what was staged and notes how far the file is taken with it, in one commit.
+
+        `offset` None: not all of this part of the file is written with these events.
+        """
+        connection, written = staged.connection, Written()
+        try:
+            if staged.exported:
+                await connection.execute(PINNED)
+                await connection.execute(KNOWN)
+            if offset is not None and self._name is not None:
+                await connection.execute(ADVANCE, self._name, offset)
+            if staged.fresh:  # last, for from here on the head is locked
                 began = time.monotonic()
-                row = await self._connection.fetchrow(APPEND)
+                row = await connection.fetchrow(APPEND)
                 self._adapt(row["all"], time.monotonic() - began)
                 written.appended = row["appended"]
-            if offset is not None and self._name is not None:
-                await self._connection.execute(ADVANCE, self._name, offset)
-        written.known = len(rows) - written.appended
+        except BaseException:
+            await staged.drop()
+            raise
+        await staged.transaction.commit()
+        written.known = staged.rows - written.appended
         return written
+
+    async def write(self, rows: Sequence[Row], offset: int | None) -> Written:
+        """Both, where nothing else is on its way."""
+        self._shown = {}
+        return await self.append(await self.stage(rows), offset)
 
     async def finish(self) -> None:
         """Forgets how far the file was taken: it is taken whole."""
@@ -126,25 +166,23 @@ class Staging:
             fit = int(events * HELD_SECONDS / max(seconds, 0.001))
             self.size = max(LEAST, min(SIZE, fit, self.size * 2))
 
-    async def _news(self, rows: Sequence[Row]) -> list[Row]:
+    async def _news(self, connection: Any, rows: Sequence[Row]) -> list[Row]:
         """The events that are news, what a marketplace showed earlier than is known marked as stale.
 
-        A live event that comes at this very moment is not seen here; the next read of that order mends what follows.
+        What was staged before counts as known, though the log may not show it yet. A live event that comes at this very
+        moment is not seen here; the next read of that order mends what follows.
         """
         orders = {one.order for one in rows if one.type in _STATED}
+        before, self._shown = self._shown, {}
         if not orders:
             return list(rows)
-        shown = {
-            row["order_key"]: _Shown(*list(row.values())[1:]) for row in await self._connection.fetch(SHOWN, orders)
-        }
+        logged = {row["order_key"]: _Shown(*list(row.values())[1:]) for row in await connection.fetch(SHOWN, orders)}
+        self._shown = {order: before.get(order) or logged.get(order) or _Shown() for order in orders}
         found = []
         for one in rows:
-            if one.type in _STATED:
-                kept = shown.setdefault(one.order, _Shown()).take(one)
-                if kept is not None:
-                    found.append(kept)
-            else:
-                found.append(one)
+            kept = self._shown[one.order].take(one) if one.type in _STATED else one
+            if kept is not None:
+                found.append(kept)
         return found
 
 

@@ -1,8 +1,10 @@
 """RabbitMQ, both ways: batches into intake with an ack after the commit, messages out with its word for it.
 
 Taking: messages pile up while the batch before is being committed, so batches grow under load; one ack a batch, after
-the commit. If the process dies in between, the broker delivers again and the log knows them. While Postgres is away the
-consuming connection is closed once, and opened again when a probe succeeds: nothing is put back by hand.
+the commit. They are taken as aiormq, aio-pika's own lower half, delivers them: what aio-pika makes of each costs as
+much as all the rest of consuming. If the process dies in between, the broker delivers again and the log knows them.
+While Postgres is away the consuming connection is closed once, and opened again when a probe succeeds: nothing is put
+back by hand.
 
 Giving: `publish` returns once the broker has the message in a queue, and raises `BrokerUnavailable` in all other cases;
 then nobody knows, and the same message is sent again under the same id.
@@ -10,13 +12,15 @@ then nobody knows, and the same message is sent again under the same id.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
+from aiormq.abc import DeliveredMessage
 from pamqp import decode
+from pamqp.commands import Basic
 
 from events.log import Log, LogUnavailable
 from service.intake import Intake
@@ -177,18 +181,19 @@ class Consumer:
     async def _consume(self, lost: asyncio.Event) -> None:
         connection = await connect(self._url, f"okno {self._queue}")
         try:
-            inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+            inbox: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
             cancelled = asyncio.Event()  # by the broker: the queue was deleted
             async with asyncio.timeout(SETUP_SECONDS):  # a queue that lost its leader answers nothing
                 channel = await connection.channel()
                 await channel.set_qos(prefetch_count=PREFETCH)
-                (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
-                await (await channel.get_queue(self._queue)).consume(inbox.put)
+                underlay = await channel.get_underlay_channel()
+                underlay.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
+                await underlay.basic_consume(self._queue, inbox.put)
             ends = [asyncio.ensure_future(end) for end in (channel.closed(), lost.wait(), cancelled.wait())]
             try:
                 while batch := await self._batch(inbox, channel, *ends):
                     await self._take([raw(message) for message in batch])
-                    await batch[-1].ack(multiple=True)
+                    await underlay.basic_ack(_tag(batch[-1]), multiple=True)
             finally:
                 for end in ends:
                     end.cancel()
@@ -197,10 +202,10 @@ class Consumer:
                 await connection.close()
 
     async def _batch(
-        self, inbox: asyncio.Queue[AbstractIncomingMessage], channel: AbstractChannel, *ends: "asyncio.Future[Any]"
-    ) -> list[AbstractIncomingMessage]:
+        self, inbox: asyncio.Queue[DeliveredMessage], channel: AbstractChannel, *ends: "asyncio.Future[Any]"
+    ) -> list[DeliveredMessage]:
         """Whatever has come by now, at least one message; empty when it is time to stop."""
-        batch: list[AbstractIncomingMessage] = []
+        batch: list[DeliveredMessage] = []
         while not batch:
             coming = asyncio.create_task(inbox.get())
             done, _ = await asyncio.wait({coming, *ends}, timeout=IDLE_CHECK, return_when=asyncio.FIRST_COMPLETED)
@@ -225,16 +230,27 @@ class Consumer:
             raise BrokerUnavailable(f"{self._queue} has lost its consumer")
 
 
-def raw(message: AbstractIncomingMessage) -> Raw:
+def raw(message: DeliveredMessage) -> Raw:
     """A delivery with what CloudEvents' binary mode and 1C's add-in put beside the body."""
-    envelope = {"content_type": message.content_type or "", "subject": message.routing_key or ""}
-    envelope |= {"type": message.type or "", "id": message.message_id or "", "source": message.app_id or ""}
-    for key, value in message.headers.items():
-        prefix = next((prefix for prefix in ATTRIBUTE_PREFIXES if key.startswith(prefix)), None)
+    said, key = message.header.properties, _delivery(message).routing_key
+    envelope = {"content_type": said.content_type, "subject": key}
+    envelope |= {"type": said.message_type, "id": said.message_id, "source": said.app_id}
+    for name, value in (said.headers or {}).items():
+        prefix = next((prefix for prefix in ATTRIBUTE_PREFIXES if name.startswith(prefix)), None)
         if prefix is not None:
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            envelope[key.removeprefix(prefix).lower()] = text.strip()
+            envelope[name.removeprefix(prefix).lower()] = text.strip()
     return Raw(message.body, {key: value for key, value in envelope.items() if value}, "amqp")
+
+
+def _delivery(message: DeliveredMessage) -> Basic.Deliver:
+    return cast("Basic.Deliver", message.delivery)  # the other kinds are not a consumer's
+
+
+def _tag(message: DeliveredMessage) -> int:
+    tag = _delivery(message).delivery_tag
+    assert tag is not None  # the broker gives each delivery one; none would acknowledge all there are
+    return tag
 
 
 def dead_letters(intake: Intake) -> Taker:

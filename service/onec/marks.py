@@ -63,7 +63,7 @@ def understood(type: str, data: Any, zone: ZoneInfo) -> tuple[Fact, dict[str, An
     cleaned = {
         key: value
         for key, item in data.items()
-        if key in names | PRIVATE and (value := _clean(item, (key,), zone)) is not None
+        if key in names | PRIVATE and (value := _clean(item, Place(None, key, "", key), zone)) is not None
     }
     personal = {key: value for key, value in cleaned.items() if key in PRIVATE}
     extra = {key: value for key, value in data.items() if key not in names and key not in PRIVATE}
@@ -128,31 +128,44 @@ def moment(text: str | None, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-Place = tuple[str | int, ...]
-"""Where in the data a value stands."""
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where in the data a value stands: its own name or number there, and the names it is known by."""
+
+    within: "Place | None"
+    step: str | int
+    parent: str
+    key: str
+
+    def inside(self, step: str | int) -> "Place":
+        """Of a value within this one; what is in a list goes by the list's name."""
+        return Place(self, step, self.key, step) if isinstance(step, str) else Place(self, step, self.parent, self.key)
+
+    def steps(self) -> list[str]:
+        """The way to it from the data."""
+        return [*(self.within.steps() if self.within else []), str(self.step)]
 
 
 def _clean(value: Any, at: Place, zone: ZoneInfo) -> Any:
     """A value as we spell it; None for what 1C writes for nothing. What can't be spelt the shape will refuse."""
     if isinstance(value, dict):
-        return {k: item for k, v in value.items() if (item := _clean(v, (*at, k), zone)) is not None}
+        return {k: item for k, v in value.items() if (item := _clean(v, at.inside(k), zone)) is not None}
     if isinstance(value, list):
-        return [item for n, v in enumerate(value) if (item := _clean(v, (*at, n), zone)) is not None]
-    parent, key = ("", *(name for name in at if isinstance(name, str)))[-2:]
+        return [item for n, v in enumerate(value) if (item := _clean(v, at.inside(n), zone)) is not None]
+    key, place = at.key, (at.parent, at.key)
     if isinstance(value, str):
         value = value.strip().replace("\x00", "")
-        if not value or (value.startswith(NO_DATE) and (parent, key) not in HOURS):
+        if not value or (value.startswith(NO_DATE) and place not in HOURS):
             return None
     if key in COUNTS or key in MONEY:
         return _number(value, at, whole=key in COUNTS)
-    if (parent, key) in MOMENTS:
+    if place in MOMENTS:
         return moment(str(value), zone) or value
     if key in DATES:
         day = moment(str(value), zone)
         return value if day is None else day.astimezone(zone).date()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)
-    return _hour(value, at) if (parent, key) in HOURS and isinstance(value, str) else value
+    return _hour(value, at) if place in HOURS and isinstance(value, str) else value
 
 
 def _hour(value: str, at: Place) -> str | None:
@@ -167,6 +180,8 @@ def _hour(value: str, at: Place) -> str | None:
 
 def _number(value: Any, at: Place, *, whole: bool) -> Any:
     """A number as text, however 1C spells it; pieces without a point (`1.000` is one), money to the kopeck as sent."""
+    if type(value) is int and 0 <= value < 10**MAX_DIGITS:
+        return str(value)
     text = re.sub(r"\s", "", str(value)).replace(",", ".")  # \s has the no-break spaces 1C groups thousands with
     try:
         number = Decimal(text)
@@ -178,5 +193,5 @@ def _number(value: Any, at: Place, *, whole: bool) -> Any:
 
 
 def _bad(at: Place, what: str) -> Unreadable:
-    path = ".".join(str(part) for part in at)
+    path = ".".join(at.steps())
     return Unreadable("bad_field", f"{what} at data.{path}", "/data/" + path.replace(".", "/"))

@@ -21,11 +21,12 @@ from events.order.state import Command, OrderState, fold
 from events.recorded import NewEvent, Recorded
 from service import backoff, metrics
 from service.attempts import Begun
+from service.decisions import Attempt
 from service.onec import outbox
 from service.onec.amqp import BrokerUnavailable, Publisher
 from service.onec.topology import OUT
 from service.signals import wait
-from service.work import Lane, Work
+from service.work import Lane, Mark, Release, Work
 
 logger = structlog.get_logger()
 
@@ -34,6 +35,9 @@ TIMEOUT = 10.0
 """Seconds the broker has to confirm a message; our own, since a publish can hang for ever."""
 
 POLL_SECONDS = 1.0
+GATHER_SECONDS = 0.1
+"""A rest behind each round: 1C reads in minutes, and what comes meanwhile is told at one go."""
+
 PUT_ASIDE = timedelta(minutes=1)
 """How long an order rests whose messages meet a bug: all others are told."""
 
@@ -54,6 +58,7 @@ class Teller:
                 lanes = await self._work.claim(ONEC, LANES)
                 if lanes:
                     await self._tell(lanes)
+                    await asyncio.sleep(GATHER_SECONDS)
                     continue
             except LogUnavailable as error:
                 logger.warning("messages to 1C wait for Postgres", error=str(error))
@@ -62,50 +67,45 @@ class Teller:
 
     async def _tell(self, lanes: Sequence[Lane]) -> None:
         orders = [lane.order for lane in lanes]
-        histories = await self._log.histories(orders)
-        attempts = await self._work.attempts(ONEC, orders)
-        results = await asyncio.gather(
-            *(self._lane(order, histories[order], {c: a.attempts for c, a in attempts.items()}) for order in orders)
-        )
+        histories, personal, attempts, restores = await asyncio.gather(
+            self._log.histories(orders), self._log.personal_of(orders), self._work.attempts(ONEC, orders),
+            self._log.restores(),
+        )  # fmt: skip
+        known = [_Known(order, histories[order], personal[order], attempts, restores) for order in orders]
+        results = await asyncio.gather(*(self._lane(one) for one in known))
         done = [event for events, _ in results for event in events]
         if done:
             await self._log.append(done)
-            await self._work.forget([e.id.partition("/")[0] for e in done])
             metrics.OUTCOMES.labels(ONEC, "done").inc(len(done))
-        for lane, (_, failed) in zip(lanes, results, strict=True):
-            due = datetime.now(UTC) + failed if failed is not None else None
-            await self._work.release(ONEC, lane, due, idle=due is None)
+        await asyncio.gather(*(self._give_back(lane, *result) for lane, result in zip(lanes, results, strict=True)))
 
-    async def _lane(
-        self, order: str, history: Sequence[Recorded], attempts: dict[str, int]
-    ) -> tuple[list[NewEvent], timedelta | None]:
+    async def _give_back(self, lane: Lane, done: Sequence[NewEvent], failed: timedelta | None) -> None:
+        due = datetime.now(UTC) + failed if failed is not None else None
+        ended = [event.id.partition("/")[0] for event in done]
+        await self._work.release(Release(ONEC, lane, due, idle=due is None, done=ended))
+
+    async def _lane(self, known: "_Known") -> tuple[list[NewEvent], timedelta | None]:
         """One order's messages; what befalls them is no other order's matter. The outcomes, and when to try again."""
         done: list[NewEvent] = []
         try:
-            return done, await self._publish_all(order, history, attempts, done)
+            return done, await self._publish_all(known, done)
         except LogUnavailable as error:
-            logger.warning("messages to 1C wait for Postgres", order=order, error=str(error))
+            logger.warning("messages to 1C wait for Postgres", order=known.order, error=str(error))
             return done, timedelta(seconds=1)
         except Exception:
-            logger.exception("1C can't be told", order=order)
+            logger.exception("1C can't be told", order=known.order)
             return done, PUT_ASIDE
 
-    async def _publish_all(
-        self, order: str, history: Sequence[Recorded], attempts: dict[str, int], done: list[NewEvent]
-    ) -> timedelta | None:
+    async def _publish_all(self, known: "_Known", done: list[NewEvent]) -> timedelta | None:
         """Publishes one order's messages in turn and adds their outcomes; when to try again the one that failed."""
-        state = fold(order, history)
-        by_position = {event.position: event for event in history}
-        waiting = state.waiting(ONEC)
+        order, state = known.order, fold(known.order, known.history)
         queued = self._publisher is not None and self._publisher.reaches(state.channel)
-        personal = await self._log.personal(order) if waiting and queued else {}
-        restores = await self._log.restores() if waiting and queued else []
-        for command in waiting:
-            tries = attempts.get(command.id, 0) + 1
+        for command in state.waiting(ONEC):
+            tries = known.attempts[command.id].attempts + 1 if command.id in known.attempts else 1
             begun: Begun | None = None
             if queued:
-                told = _message(command, state, by_position, personal, restores)
-                begun = (await self._work.begin(ONEC, [(command.id, order, None)])).get(order)
+                told = _message(command, state, known)
+                begun = (await self._work.begin(ONEC, [Mark(command.id, order)])).get(order)
                 if begun is None:
                     return _pause(tries)  # somebody else tells this order by now
                 try:
@@ -133,10 +133,18 @@ def _pause(tries: int) -> timedelta:
     return timedelta(seconds=backoff.delay(min(tries, 4), 0.5))
 
 
-def _message(
-    command: Command, state: OrderState, by_position: Mapping[int, Recorded], personal: Mapping[int, Any],
-    restores: Sequence[tuple[int, int]],
-) -> dict[str, Any]:  # fmt: skip
+def _message(command: Command, state: OrderState, known: "_Known") -> dict[str, Any]:
+    by_position = {event.position: event for event in known.history}
     request, cause = by_position[command.position], by_position[command.cause]
     wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
-    return outbox.message(request, wanted, cause, state, personal, restores)
+    return outbox.message(request, wanted, cause, state, known.personal, known.restores)
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What a lane's messages are made of; `attempts` at all lanes' commands."""
+
+    order: str
+    history: Sequence[Recorded]
+    personal: Mapping[int, Any]
+    attempts: Mapping[str, Attempt]
+    restores: Sequence[tuple[int, int]]

@@ -1,6 +1,6 @@
 """Who calls: a bearer token in the header, or the same token in the cookie that a sign-in has set.
 
-Tokens are looked up in Postgres and remembered for some seconds; while Postgres is away what is remembered goes on
+Tokens are looked up in Postgres and remembered for a second; while Postgres is away what is remembered goes on
 counting, so that a broker alone is enough to take messages.
 """
 
@@ -20,7 +20,9 @@ from service.web import pages
 from service.web.keys import HUB, IDENTITY, storage
 
 COOKIE: Final = "okno_token"
-REMEMBERED_SECONDS: Final = 5.0
+REMEMBERED_SECONDS: Final = 1.0
+"""How long a token that has ended may go on counting; each token costs Postgres no more than a look in that time."""
+
 KEPT: Final = 1000
 COOKIE_SECONDS: Final = 30 * 24 * 3600
 SAFE: Final = ("GET", "HEAD", "OPTIONS")

@@ -49,6 +49,7 @@ async def numbers(request: web.Request) -> web.StreamResponse:
     place = storage(request)
     head = await place.log.head()
     metrics.HEAD.set(head.position)
+    metrics.LINKS.set(head.links)
     metrics.REACTOR_LAG.set(head.position - (await place.work.progress("reactor"))[0])
     for status in await projection_status(place.pool, list(PROJECTIONS.values()), head.position):
         metrics.PROJECTION_LAG.labels(status.name).set(status.lag)

@@ -14,10 +14,9 @@ from projections.catalogue import PROJECTIONS
 from projections.commands import queries as commands
 from projections.orders import queries as orders
 from projections.status import status
-from service import audit, channels, operators, outbox, rejected
+from service import audit, channels, operators, outbox, people, rejected
 from service.hub import Hub
 from service.onec import silence_status
-from service.people import with_people
 from service.web.keys import HUB, IDENTITY, storage
 from service.web.problems import problem
 from service.web.schemas import History, OutboxPage, Page, json
@@ -30,24 +29,23 @@ async def order_list(request: web.Request) -> web.StreamResponse:
     """`GET /v1/orders?stage=&channel=&attention=&q=&after=&limit=`."""
     query = request.query
     with _Faulty():
-        found, after = await orders.listed(
+        found, after = await orders.bodies(
             storage(request).pool, stage=_one_of(query, "stage", STAGES), channel=query.get("channel") or None,
             attention=query.get("attention") or None, q=query.get("q") or None, after=query.get("after") or None,
             limit=_limit(query, 50, MOST),
         )  # fmt: skip
-    kinds = kinds_of(request.app[HUB])
-    return json(Page([orders.present(row, kinds) for row in found], after))
+    return json(Page(orders.passed(found, kinds_of(request.app[HUB])), after))
 
 
 async def one_order(request: web.Request) -> web.StreamResponse:
     """`GET /v1/orders/CHANNEL/NUMBER`."""
-    place, key = storage(request), order_key(request)
-    found = await orders.one(place.pool, key)
+    key = order_key(request)
+    found = await people.one(storage(request).pool, key)
     if found is None:
         raise web.HTTPNotFound(
             text=f"no order {key}: nobody ever spoke of it, or its first event was recorded just now"
         )
-    return json(await with_people(place.log, orders.present(found, kinds_of(request.app[HUB]))))
+    return json(orders.present(found, kinds_of(request.app[HUB])))
 
 
 async def history(request: web.Request) -> web.StreamResponse:

@@ -18,6 +18,7 @@ from .spec import Spec
 OKNO = shlex.split(os.environ.get("OKNO_COMMAND") or str(Path(sys.executable).with_name("okno")))
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(Spec.load() is None, reason="no official OpenAPI beside the checkout (OKNO_SPECS)"),
     pytest.mark.skipif(postgres_bin() is None, reason="no Postgres"),
     pytest.mark.skipif(not Path(OKNO[0]).exists(), reason="okno is not installed in this environment"),

@@ -80,21 +80,28 @@ async def kept(pool: Pool) -> Mapping[int, str]:
 async def writing(log: Log) -> AsyncIterator[None]:
     """The log grows all the while, from its eighth event on."""
 
+    over = asyncio.Event()
+
     async def write() -> None:
         count = 7
-        while True:
+        while not over.is_set():
             await log.append([new(n, order=f"shop/{n % 3}") for n in range(count + 1, count + 4)])
             count += 3
 
+    async def grown() -> None:
+        before = (await log.head()).position
+        while (await log.head()).position == before:
+            assert not task.done(), "it met an error"
+            await asyncio.sleep(0.02)
+
     task = asyncio.create_task(write())
     try:
-        await asyncio.sleep(0.2)
+        await grown()
         yield
-        await asyncio.sleep(0.2)
-        assert not task.done(), "it met an error"
+        await grown()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        over.set()
+        await task
 
 
 async def dumped(source: EmbeddedPostgres, folder: Path) -> tuple[Head, Mapping[int, str]]:

@@ -131,6 +131,7 @@ poll_seconds = 1
         return [(entry.path, entry.body) for entry in self.market.journal if entry.changes]
 
 
+@pytest.mark.long
 async def test_a_restored_log_tells_nothing_twice(
     market: Market, address: str, databases: Databases, database_url: str, tmp_path: Path, hubs: list[Running]
 ) -> None:

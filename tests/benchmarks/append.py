@@ -1,4 +1,4 @@
-"""How fast batches are appended: `python -m tests.benchmarks.append [--history N] [--batches N] [--url URL]`.
+"""How fast batches are appended: `python -m tests.benchmarks.append [--history N…] [--batches N]`.
 
 The reference is one plain INSERT … SELECT unnest of the same rows, as they lie in the end, into plain tables with the
 same columns and indexes: events, raw bodies, personal data and a seal in one commit, with nothing hashed, compared,
@@ -8,26 +8,23 @@ count. Measured on an empty database, and again with a history in both.
 
 import argparse
 import asyncio
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from events.log import Log
 from events.recorded import NewEvent
 from service.database import close, open_pool
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, database, parser, servers
 from tests.benchmarks.fill import BATCH
 from tests.benchmarks.histories import ABREAST, events
 from tests.servers import BODY_KEY
 
 SIZES = (1, 100, 500)
+REACH = 0.8
 WARM = 10
 """Batches before those that count: plans and caches are made by then."""
 
@@ -64,21 +61,6 @@ def plain() -> str:
         first += len(types)
     *steps, last = inserts
     return "WITH " + ", ".join(f"step_{n} AS ({step})" for n, step in enumerate(steps)) + " " + last
-
-
-@asynccontextmanager
-async def database(url: str) -> AsyncIterator[str]:
-    """A database of its own; its URL."""
-    name, admin = "okno_benchmark_append", await asyncpg.connect(url)
-    try:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.execute(f"CREATE DATABASE {name}")
-        parts = urlsplit(url)
-        query = f"?{parts.query}" if parts.query else ""  # urlunsplit would drop the empty authority of a socket's URL
-        yield f"{parts.scheme}://{parts.netloc}/{name}{query}"
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
 
 
 class Sides:
@@ -121,8 +103,8 @@ class Sides:
         return appended, time.perf_counter() - began
 
 
-async def measure(url: str, histories: Sequence[int], batches: int) -> None:
-    """Prints a line for each history and size of batches."""
+async def measure(url: str, figures: Figures, histories: Sequence[int], batches: int) -> None:
+    """Says a figure for each history and size of batches."""
     pool, owner = await open_pool(url, size=2), await asyncpg.connect(url)
     try:
         sides = Sides(Log(pool, BODY_KEY), owner, events(1, 1, ABREAST))
@@ -131,35 +113,32 @@ async def measure(url: str, histories: Sequence[int], batches: int) -> None:
             for size in SIZES:
                 taken = [await sides.batch(size) for _ in range(WARM + batches)][WARM:]
                 append, insert = (median(one) for one in zip(*taken, strict=True))
-                print(
-                    f"{history:>9,} events before, batches of {size:>3}: append {size / append:,.0f} events/s, "
-                    f"plain INSERT {size / insert:,.0f}/s, ratio {insert / append:.2f}",
-                    flush=True,
-                )
+                figures.add(
+                    f"batches of {size}, {history:,} events before", size / append, "events/s",
+                    reference=size / insert, against="plain INSERT", reach=REACH if size > 1 else None,
+                )  # fmt: skip
+                if size == 1:
+                    figures.add(
+                        f"one event, {history:,} events before", append * 1000, "ms", reference=insert * 1000,
+                        against="plain INSERT", at_most=True,
+                    )  # fmt: skip
     finally:
         await owner.close()
         await close(pool)
 
 
-async def _main(url: str | None, histories: Sequence[int], batches: int) -> None:
-    if url is not None:
-        async with database(url) as own:
-            await measure(own, histories, batches)
-        return
-    with tempfile.TemporaryDirectory(prefix="okno-append-") as folder:
-        Path(folder).chmod(0o711)  # root's Postgres runs as another user
-        async with postgres(Path(folder)) as own:
-            await measure(own, histories, batches)
+async def _main(given: argparse.Namespace) -> None:
+    figures = Figures("append", given.json)
+    async with servers(given) as (url,), database(url, "okno_benchmark_append") as own:
+        await measure(own, figures, given.history, given.batches)
 
 
 def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--history", type=int, nargs="+", default=[0, 300_000])
-    parser.add_argument("--batches", type=int, default=60)
-    given = parser.parse_args()
-    asyncio.run(_main(given.url, given.history, given.batches))
+    options = parser(__doc__)
+    options.add_argument("--history", type=int, nargs="+", default=[0, 300_000])
+    options.add_argument("--batches", type=int, default=60)
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast events are exported: `python -m tests.benchmarks.export [--url URL | --folder DIR]`.
+"""How fast events are exported: `python -m tests.benchmarks.export [--rounds N]`.
 
 The reference is a plain read by asyncpg of the columns an export holds, by position, in one process. Each way runs in a
 process of its own, so that its memory is its own, several times in turns; the best of each counts.
@@ -13,19 +13,17 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
 
 from events.log import READ
 from service.database import close, open_reader
 from service.exports import FORMATS, Asked, Export
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, parser, servers
 
 PLAIN = "plain read"
+REACH = 0.6
 PAGE = 5000
 
 
@@ -61,8 +59,8 @@ def timed(way: Callable[[], Coroutine[Any, Any, int]]) -> tuple[float, int]:
     return events / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def measure(url: str, rounds: int) -> None:
-    """Prints a line a way."""
+def measure(url: str, figures: Figures, rounds: int) -> None:
+    """Says a figure a format."""
     ways = {PLAIN: partial(plain_read, url)} | {form: partial(exported, url, form) for form in FORMATS}
     best, memory = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as apart:
@@ -70,28 +68,21 @@ def measure(url: str, rounds: int) -> None:
             for name, way in ways.items():
                 rate, most = apart.submit(timed, way).result()
                 best[name], memory[name] = max(best[name], rate), max(memory[name], most)
-    shown = Table("way", "events/s", "of a plain read", "MiB", title=f"best of {rounds}")
-    for name, rate in best.items():
-        shown.add_row(name, f"{rate:,.0f}", f"{rate / best[PLAIN]:.2f}", str(memory[name]))
-    Console().print(shown)
+    for form in FORMATS:
+        figures.add(form, best[form], "events/s", reference=best[PLAIN], against=PLAIN, reach=REACH)
+        figures.add(f"{form}, memory", memory[form], "MiB")
 
 
-async def _main(url: str | None, folder: Path, rounds: int) -> None:
-    if url is not None:
-        await asyncio.to_thread(measure, url, rounds)
-        return
-    async with postgres(folder) as own:
-        await asyncio.to_thread(measure, own, rounds)
+async def _main(given: argparse.Namespace) -> None:
+    async with servers(given) as (url,):
+        await asyncio.to_thread(measure, url, Figures("export", given.json), given.rounds)
 
 
 def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    asyncio.run(_main(given.url, given.folder, given.rounds))
+    options = parser(__doc__)
+    options.add_argument("--rounds", type=int, default=3)
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

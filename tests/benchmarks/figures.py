@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from service.embedded import start_postgres, start_rabbitmq
+from service.logs import set_up
 
 FOLDER = Path("var/benchmark")
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
@@ -124,6 +125,12 @@ async def rabbitmq(folder: Path) -> AsyncIterator[str]:
         await node.stop()
 
 
+def database_url(server: str, name: str) -> str:
+    """The URL of a database of a server; urllib would drop the empty authority of a socket's URL."""
+    base, mark, query = server.partition("?")
+    return base.rpartition("/")[0] + f"/{name}{mark}{query}"
+
+
 @asynccontextmanager
 async def database(server: str, name: str) -> AsyncIterator[str]:
     """A new database on a server, dropped in the end; its URL."""
@@ -131,9 +138,7 @@ async def database(server: str, name: str) -> AsyncIterator[str]:
     try:
         await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         await admin.execute(f"CREATE DATABASE {name}")
-        head, slash, _ = server.partition("?")[0].rpartition("/")
-        query = server.partition("?")[2]
-        yield f"{head}{slash}{name}" + (f"?{query}" if query else "")
+        yield database_url(server, name)
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
@@ -142,6 +147,7 @@ async def database(server: str, name: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def servers(given: argparse.Namespace, *, broker: bool = False) -> AsyncIterator[Sequence[str]]:
     """URLs of the Postgres that the options name, and of a RabbitMQ where one is wanted."""
+    set_up(quiet=True)  # the log's lines would stand among the figures
     async with AsyncExitStack() as stack:
         url = given.url or await stack.enter_async_context(postgres(given.folder))
         yield (url, await stack.enter_async_context(rabbitmq(given.folder))) if broker else (url,)

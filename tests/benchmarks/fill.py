@@ -1,4 +1,4 @@
-"""Fills a database with a log of any length: `python -m tests.benchmarks.fill --events N [--url URL | --folder DIR]`.
+"""Fills a database with a log of any length: `python -m tests.benchmarks.fill --events N`.
 
 An embedded Postgres lives in the folder and is used again the next time; a log that is long enough stays as it is.
 The current-state rows are made by a rebuild, and the reactor's and the projections' marks stand at the end.
@@ -6,17 +6,16 @@ The current-state rows are made by a rebuild, and the reactor's and the projecti
 
 import argparse
 import asyncio
+import sys
 import time
-from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 from events.log import Log
 from projections.catalogue import PROJECTIONS
 from projections.rebuild import rebuild
 from service.database import Pool, close, open_pool
-from tests.benchmarks.figures import FOLDER, postgres
+from tests.benchmarks.figures import parser, servers
 from tests.benchmarks.histories import ABREAST, events
 from tests.servers import BODY_KEY
 
@@ -41,7 +40,7 @@ async def fill(url: str, wanted: int, *, project: bool = True) -> int:
             while batch := list(islice(made, BATCH)):
                 await log.append(batch)
                 count += len(batch)
-            print(f"filled: {count} events, {count / (time.monotonic() - began):,.0f}/s", flush=True)
+            sys.stderr.write(f"filled: {count} events, {count / (time.monotonic() - began):,.0f}/s\n")
             if project:
                 await _project(pool, log, url)
         head = await pool.fetchval("SELECT position FROM okno.head")
@@ -56,22 +55,16 @@ async def _project(pool: Pool, log: Log, url: str) -> None:
     await pool.execute(REACTED)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+async def _main(given: argparse.Namespace) -> None:
+    async with servers(given) as (url,):
+        sys.stdout.write(f"{await fill(url, given.events)} events in {url}\n")
+
+
+def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    given = parser.parse_args(arguments)
-    asyncio.run(_main(given.url, given.folder, given.events))
-
-
-async def _main(url: str | None, folder: Path, wanted: int) -> None:
-    if url is not None:
-        print(f"{await fill(url, wanted)} events")
-        return
-    async with postgres(folder) as own:
-        print(f"{await fill(own, wanted)} events in {own}")
+    options = parser(__doc__)
+    options.add_argument("--events", type=int, default=2_000_000)
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

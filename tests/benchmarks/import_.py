@@ -14,13 +14,12 @@ from statistics import quantiles
 from typing import Any
 
 import asyncpg
-from rich.console import Console
 
 from events.log import Log
 from service.database import Pool, close, open_pool
 from service.importing import Reader, name_of, run
 from service.settings import parse
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, database, parser, servers
 from tests.events.said import new
 from tests.servers import BODY_KEY
 
@@ -37,6 +36,7 @@ LIFE: tuple[tuple[str, dict[str, Any]], ...] = (
 )  # fmt: skip
 TABLES = ("events", "bodies", "personal")
 PART = 2000
+REACH = 0.6
 
 
 def write(path: Path, lines: int) -> None:
@@ -108,49 +108,42 @@ async def copied(url: str, after: int) -> float:
         await connection.close()
 
 
-def shown(taken: list[float]) -> str:
-    """Half and 99 of 100 took no longer, in milliseconds."""
+def waited(figures: Figures, when: str, taken: list[float]) -> None:
+    """How long half, and 99 of 100, took at most."""
     cuts = quantiles(taken, n=100)
-    return f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, most {max(taken) * 1000:.0f} ms"
+    for name, value in (("p50", cuts[49]), ("p99", cuts[98]), ("longest", max(taken))):
+        figures.add(f"live appends {when}, {name}", value * 1000, "ms")
 
 
-async def measure(url: str, folder: Path, lines: int) -> None:
-    """Prints the figures."""
-    path, pool, say = folder / "past.jsonl", await open_pool(url), Console().print
+async def measure(url: str, folder: Path, figures: Figures, lines: int) -> None:
+    """Says the figures."""
+    path, pool = folder / "past.jsonl", await open_pool(url)
     try:
         write(path, lines)
         log, stopped = Log(pool, BODY_KEY), asyncio.Event()
-        say(f"live appends before: {shown(await quiet(log))}")
+        waited(figures, "before", await quiet(log))
         after = (await log.head()).position
         meanwhile = asyncio.create_task(live(log, "meanwhile", stopped))
         seconds = await taken(pool, path, folder, stopped)
-        say(f"live appends meanwhile: {shown(await meanwhile)}")
+        waited(figures, "meanwhile", await meanwhile)
         reference = await copied(url, after)
-        say(
-            f"import: {lines / seconds:,.0f} lines/s; COPY: {lines / reference:,.0f}/s; ratio {reference / seconds:.2f}"
-        )
+        figures.add("import", lines / seconds, "lines/s", reference=lines / reference, against="COPY", reach=REACH)
     finally:
         path.unlink(missing_ok=True)
         await close(pool)
 
 
-async def _main(url: str | None, folder: Path, lines: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if url is not None:
-        await measure(url, folder, lines)
-        return
-    async with postgres(folder) as own:
-        await measure(own, folder, lines)
+async def _main(given: argparse.Namespace) -> None:
+    given.folder.mkdir(parents=True, exist_ok=True)
+    async with servers(given) as (url,), database(url, "okno_benchmark_import") as own:
+        await measure(own, given.folder, Figures("import_", given.json), given.lines)
 
 
 def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
-    parser.add_argument("--lines", type=int, default=2_000_000)
-    given = parser.parse_args()
-    asyncio.run(_main(given.url, given.folder, given.lines))
+    options = parser(__doc__)
+    options.add_argument("--lines", type=int, default=2_000_000)
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ import argparse
 import asyncio
 import resource
 import time
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from projections.bucket import CHUNK, EVENTS
 from projections.catalogue import PROJECTIONS
@@ -19,8 +17,11 @@ from projections.filling import Report
 from projections.projection import BUCKETS, Projection
 from projections.rebuild import rebuild
 from service.database import Pool, close, open_pool
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, parser, servers
 from tests.benchmarks.fill import fill
+
+REACH = 0.5
+MEMORY = 300
 
 
 class Stages(Report):
@@ -62,33 +63,36 @@ async def measured(pool: Pool, url: str, projection: Projection, workers: int) -
     return {**report.took, "all": time.monotonic() - began}
 
 
-async def _main(folder: Path, wanted: int, workers: int, names: list[str]) -> None:
-    async with postgres(folder) as url:
-        events = await fill(url, wanted)
+async def _main(given: argparse.Namespace) -> None:
+    figures = Figures("rebuild", given.json)
+    async with servers(given) as (url,):
+        events = await fill(url, given.events)
         pool = await open_pool(url, size=4)
         try:
             read = await plain_read(pool)
-            print(f"plain read: {events / read:,.0f} events/s")
-            for name in names:
-                took = await measured(pool, url, PROJECTIONS[name], workers)
-                stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in took.items())
-                of_read = f"{read / took['filling']:.2f} of the read filling, {read / took['all']:.2f} in all"
-                print(f"{name}, {workers} workers: {events / took['all']:,.0f} events/s, {of_read}; seconds: {stages}")
+            for name in given.names:
+                took = await measured(pool, url, PROJECTIONS[name], given.workers)
+                figures.note(f"{name}, seconds: " + ", ".join(f"{stage} {s:.1f}" for stage, s in took.items()))
+                for what, seconds in (("filled", took["filling"]), ("up to the swap", took["all"])):
+                    figures.add(
+                        f"{name} {what}, {given.workers} workers", events / seconds, "events/s",
+                        reference=events / read, against="plain read", reach=REACH,
+                    )  # fmt: skip
         finally:
             await close(pool)
-    largest = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(f"memory: {largest[0]:.0f} MB here, {largest[1]:.0f} MB the largest child")
+    for who, where, most in (
+        (resource.RUSAGE_SELF, "here", None), (resource.RUSAGE_CHILDREN, "the largest worker", MEMORY),
+    ):  # fmt: skip
+        figures.add(f"memory, {where}", resource.getrusage(who).ru_maxrss / 1024, "MiB", reach=most, at_most=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("names", nargs="*", default=list(PROJECTIONS))
-    given = parser.parse_args(arguments)
-    asyncio.run(_main(given.folder, given.events, given.workers, given.names))
+    options = parser(__doc__)
+    options.add_argument("--events", type=int, default=2_000_000)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("names", nargs="*", default=list(PROJECTIONS))
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

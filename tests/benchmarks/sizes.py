@@ -1,17 +1,14 @@
-"""What grows by how much: `python -m tests.benchmarks.sizes [--url URL | --folder DIR]`.
+"""What grows by how much: `python -m tests.benchmarks.sizes`.
 
 Reads a database that orders went through, and tells each table's rows and size per million orders.
 """
 
 import argparse
 import asyncio
-from pathlib import Path
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
 
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, parser, servers
 
 # The log's parts count as one.
 SIZES = """
@@ -26,42 +23,33 @@ GIB = 2**30
 MILLION = 1_000_000
 
 
-async def measure(url: str) -> None:
-    """Prints a line a table."""
+async def measure(url: str, figures: Figures) -> None:
+    """Says a table's size, and that of its indexes."""
     connection = await asyncpg.connect(url, command_timeout=600)
     try:
         orders = await connection.fetchval(ORDERS)
         events = await connection.fetchval("SELECT position FROM okno.head")
-        shown = Table("table", "rows an order", "GiB a million orders", "of it indexes", title=f"{orders:,} orders")
-        total = 0.0
+        figures.note(f"{orders:,} orders of {events / orders:.1f} events; GiB are those of a million orders")
+        scale, total = MILLION / orders / GIB, 0.0
         for name, heap, indexes in await connection.fetch(SIZES):
             rows = await connection.fetchval(f"SELECT count(*) FROM {name}")
-            scale = MILLION / orders / GIB
+            figures.add(f"{name}, rows an order", rows / orders, "rows")
+            figures.add(f"{name}, with its indexes", float(heap + indexes) * scale, "GiB")
+            figures.add(f"{name}, its indexes", float(indexes) * scale, "GiB")
             total += float(heap + indexes) * scale
-            shown.add_row(
-                name, f"{rows / orders:.1f}", f"{float(heap + indexes) * scale:.2f}", f"{float(indexes) * scale:.2f}"
-            )
-        shown.add_row("all", f"{events / orders:.1f} events", f"{total:.2f}", "")
-        Console().print(shown)
+        figures.add("all", total, "GiB")
     finally:
         await connection.close()
 
 
-async def _main(url: str | None, folder: Path) -> None:
-    if url is not None:
-        await measure(url)
-        return
-    async with postgres(folder) as own:
-        await measure(own)
+async def _main(given: argparse.Namespace) -> None:
+    async with servers(given) as (url,):
+        await measure(url, Figures("sizes", given.json))
 
 
 def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
-    given = parser.parse_args()
-    asyncio.run(_main(given.url, given.folder))
+    asyncio.run(_main(parser(__doc__).parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast the log is proved: `python -m tests.benchmarks.verify [--url URL | --folder DIR] [--workers N]`.
+"""How fast the log is proved: `python -m tests.benchmarks.verify [--workers N…]`.
 
 The reference is a plain read by asyncpg of the same rows: all columns, by position, in batches of the same size, in one
 process. Each is measured several times in turns, and the best of each counts: what else the machine does slows both.
@@ -10,18 +10,20 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
 
 from service.audit import verify
 from service.audit.proof import BATCH
 from service.database import close, open_reader
 from tests.audit.tampering import unseen
-from tests.benchmarks.figures import postgres
+from tests.benchmarks.figures import Figures, parser, servers
 from tests.servers import BODY_KEY
+
+PLAIN = 0
+"""Processes that prove, where the log is only read."""
+
+REACH = 0.6
 
 ROWS = "SELECT * FROM okno.events WHERE position > $1 ORDER BY position LIMIT $2"
 BODIES = "SELECT position, body FROM okno.bodies WHERE position > $1 AND position <= $2"
@@ -54,44 +56,40 @@ async def proved(url: str, workers: int, *, bodies: bool = False) -> int:
         await close(pool)
 
 
-async def measure(url: str, workers: Sequence[int], rounds: int) -> None:
-    """Prints a line a way."""
-    ways: dict[str, Callable[[], Awaitable[int]]] = {"plain read": partial(plain_read, url)}
-    ways |= {f"verify, {n} processes": partial(proved, url, n) for n in workers}
-    ways |= {"plain read with raw bodies": partial(plain_read, url, bodies=True)}
-    ways |= {f"verify with raw bodies, {n} processes": partial(proved, url, n, bodies=True) for n in workers}
+async def measure(url: str, figures: Figures, workers: Sequence[int], rounds: int) -> None:
+    """Says a figure for each number of processes, without and with raw bodies."""
+    ways: dict[tuple[int, bool], Callable[[], Awaitable[int]]] = {}
+    for bodies in (False, True):
+        ways[PLAIN, bodies] = partial(plain_read, url, bodies=bodies)
+        ways |= {(n, bodies): partial(proved, url, n, bodies=bodies) for n in workers}
     best, events = dict.fromkeys(ways, 0.0), 0
     for _ in range(rounds):
-        for name, way in ways.items():
+        for way, run in ways.items():
             began = time.perf_counter()
-            events = await way()
-            best[name] = max(best[name], events / (time.perf_counter() - began))
-    shown = Table("way", "events/s", "of a plain read", title=f"{events:,} events, best of {rounds}")
-    for name, rate in best.items():
-        reference = best["plain read with raw bodies" if "bodies" in name else "plain read"]
-        shown.add_row(name, f"{rate:,.0f}", f"{rate / reference:.2f}")
-    Console().print(shown)
-    sizes = [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    Console().print(f"memory at most: {sizes[0]} MiB here, {sizes[1]} MiB in a worker")
+            events = await run()
+            best[way] = max(best[way], events / (time.perf_counter() - began))
+    figures.note(f"{events:,} events, best of {rounds}")
+    for (processes, bodies), rate in best.items():
+        if processes != PLAIN:
+            figures.add(
+                f"{processes} process{'es' * (processes > 1)}{', raw bodies too' * bodies}", rate, "events/s",
+                reference=best[PLAIN, bodies], against="plain read", reach=None if bodies else REACH,
+            )  # fmt: skip
+    for who, where in ((resource.RUSAGE_SELF, "here"), (resource.RUSAGE_CHILDREN, "in a worker")):
+        figures.add(f"memory {where}", resource.getrusage(who).ru_maxrss / 1024, "MiB")
 
 
-async def _main(url: str | None, folder: Path, workers: Sequence[int], rounds: int) -> None:
-    if url is not None:
-        await measure(url, workers, rounds)
-        return
-    async with postgres(folder) as own:
-        await measure(own, workers, rounds)
+async def _main(given: argparse.Namespace) -> None:
+    async with servers(given) as (url,):
+        await measure(url, Figures("verify", given.json), given.workers, given.rounds)
 
 
 def main() -> None:
     """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--folder", type=Path, default=Path("var/benchmark"))
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    asyncio.run(_main(given.url, given.folder, given.workers, given.rounds))
+    options = parser(__doc__)
+    options.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--rounds", type=int, default=3)
+    asyncio.run(_main(options.parse_args()))
 
 
 if __name__ == "__main__":

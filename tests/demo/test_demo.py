@@ -17,6 +17,8 @@ from service.embedded import find_rabbitmq
 from tests.conftest import NO_BROKER
 from tests.demo.conftest import Command, becomes, finished
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Command]
 END_SECONDS = 10
 
@@ -133,9 +135,12 @@ async def test_a_killed_demo_starts_again(start: Start, tmp_path: Path) -> None:
 
     again = start("demo", "--rabbitmq", "none")
     again.until_says("Ctrl-C")
-    new = numbers(tmp_path) - before
-    assert new
-    assert min(new) > max(before)
+
+    async def more() -> bool:
+        return bool(numbers(tmp_path) - before)
+
+    assert await becomes(more)  # where a marketplace has its fill of open orders, some are worked off first
+    assert min(numbers(tmp_path) - before) > max(before)
     assert [
         order for order in known if order.startswith("ym-") and not await again.at_market(order[order.index("/") + 1 :])
     ] == []

@@ -153,6 +153,7 @@ def test_a_taken_port(tmp_path: Path) -> None:
     assert "--port" in ended.stderr
 
 
+@pytest.mark.long
 async def test_a_hub_beside_it(start: Callable[..., Command], tmp_path: Path) -> None:
     """`okno run` without a configuration, started beside the sandbox, finds its orders; their shops are printed."""
     sandbox = start("sandbox", "--port", "0")

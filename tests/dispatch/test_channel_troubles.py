@@ -106,7 +106,7 @@ async def test_a_refused_batch_does_not_take_the_good_ones_along(shop: Shop, mon
 
 async def test_a_partial_outage_is_not_hammered(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Market reads well and fails each change: the pauses between the tries grow by the schedule."""
-    monkeypatch.setattr(backoff, "SCHEDULE", (0.1, 2.0, 5.0))
+    monkeypatch.setattr(backoff, "SCHEDULE", (0.1, 2.2, 5.0))
     monkeypatch.setattr(backoff, "JITTER", 0.0)
     hub = shop.process()
     order = await shop.place(hub)

@@ -92,6 +92,20 @@ async def test_a_command_is_noted_with_its_request(shop: Shop) -> None:
     assert [tuple(r) for r in rows] == [((await shop.commands(order))["delivery"].id, False, 0)]
 
 
+async def test_a_lane_is_asked_for_once(shop: Shop) -> None:
+    """The reactor that meets its own request in the log has asked for the lane already; another one asks again."""
+    hub = shop.process()
+    order = await shop.place(hub)
+    await hub.react()
+    await shop.mark(order, "order.shipped")
+    await hub.react()
+    asked = "SELECT asked FROM okno.dispatch WHERE target = 'ym'"
+    assert await shop.pool.fetchval(asked) == 1
+    await shop.admin("DELETE FROM okno.progress")
+    await shop.process().react()
+    assert await shop.pool.fetchval(asked) == 2
+
+
 async def test_a_mark_for_an_order_never_seen_makes_a_read_due(shop: Shop) -> None:
     """1C was faster than Market's notification: the order is read at once, and then told."""
     hub = shop.process()

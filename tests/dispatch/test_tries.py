@@ -3,12 +3,17 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from events.codec import decode
 from events.order import facts as f
+from service import dispatcher
 from service.audit import Mark, replay
 from service.lives import Lives
 from service.marketplaces.port import Call
 from service.marketplaces.yandex.sandbox import Faults, Order
+from service.work import Mark as Attempt
+from service.work import Release
 from tests.dispatch.shop import Shop, key, until
 
 SECOND = timedelta(seconds=1)
@@ -91,11 +96,11 @@ async def test_a_call_that_never_left_was_no_try(shop: Shop) -> None:
     command = (await shop.commands(order))["delivery"]
     lanes = await hub.work.claim("ym", 1)
     for held, asked in ((False, False), (True, True)):
-        assert key(order) in await hub.work.begin("ym", [(command.id, key(order), None)])
+        assert key(order) in await hub.work.begin("ym", [Attempt(command.id, key(order))])
         await hub.work.undo(command.id, datetime.now(UTC), "no", held=held)
         assert (await shop.row(command, "first_at") is not None) == asked
         assert await shop.row(command, "attempts") == 0
-    await hub.work.release("ym", lanes[0], None, idle=False)
+    await hub.work.release(Release("ym", lanes[0]))
 
 
 async def test_what_is_not_done_yet_is_reported_by_its_tries(shop: Shop) -> None:
@@ -143,3 +148,30 @@ async def test_an_order_marked_in_an_outage_was_never_late_by_the_hub(shop: Shop
     assert mark.state == "done"
     assert "down" in [leg.kind for leg in mark.legs]
     assert all("503" in (leg.detail or "") for leg in mark.legs if leg.kind == "down")
+
+
+async def test_what_is_put_off_comes_up_by_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that failed is tried again at its time, though nothing else happens and nobody polls."""
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 3600)
+    hub = shop.process()
+    order = await shop.place(hub)
+    shop.market.faults = Faults(error=1.0, reads=False)
+    await shop.mark(order, "order.shipped")
+    await hub.react()
+    hub.start()
+    await until(lambda: shop.called(order))
+    shop.market.faults = Faults()
+    await shop.settled(hub, order)
+    assert shop.done(order) == ["DELIVERY"]
+
+
+async def test_a_lane_goes_with_its_last_outcome(shop: Shop) -> None:
+    """Nothing is left of a lane in which nothing waits, and of the attempts in it."""
+    hub = shop.process()
+    order = await shop.place(hub)
+    await shop.mark(order, "order.delivered")
+    await hub.react()
+    hub.start()
+    await shop.settled(hub, order)
+    rows = "SELECT (SELECT count(*) FROM okno.dispatch WHERE target = 'ym') + (SELECT count(*) FROM okno.attempts"
+    await until(lambda: shop.pool.fetchval(f"{rows} WHERE target = 'ym') = 0"))

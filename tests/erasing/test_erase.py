@@ -10,11 +10,10 @@ from events import seal
 from events.codec import decode
 from events.log import Log
 from events.order import facts as f
-from service import audit
+from service import audit, people
 from service.database import Pool
 from service.erasing import BadReason, acts, erase, look
 from service.intake import Intake
-from service.people import with_people
 from service.rejected import listed
 from service.work import Work
 from tests.erasing.planted import (
@@ -107,9 +106,8 @@ async def test_what_comes_later_is_recorded_without_it(
     assert bytes(kept) == seal.body_hash(BODY_KEY, later)
     assert await places(owner, *BUYER) == {}
     await project(pool, log)
-    state = (await audit.replay(log, ORDER)).state
-    assert state is not None
-    shown = await with_people(log, state)
+    shown = await people.one(pool, ORDER)
+    assert shown is not None
     assert (shown.customer, shown.delivery.address) == (None, None)
     assert await erased(log, pool) is None, "nothing came that could be destroyed: no second fact"
 

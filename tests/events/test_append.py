@@ -78,6 +78,33 @@ async def test_a_refused_event_does_not_hide_its_equal(log: Log) -> None:
     assert await log.append([new(1, expected=0)]) == [Appended("duplicate", 1, 1)]
 
 
+async def test_an_id_counts_for_its_sender(log: Log) -> None:
+    """The same id from another source, before or in the same batch, is no duplicate and no reuse."""
+    others = [msgspec.structs.replace(new(n), source="1c/other", digest=bytes([n]) * 32) for n in (1, 2)]
+    await log.append([new(1), others[1]])
+    assert [o.outcome for o in await log.append([others[0], new(2), new(1), new(3)])] == [
+        "appended", "appended", "duplicate", "appended",
+    ]  # fmt: skip
+    assert [(e.source, e.id, e.version, e.id_reused) for e in await log.read(2)] == [
+        ("1c/other", "1", 3, False), ("1c/ut", "2", 4, False), ("1c/ut", "3", 5, False),
+    ]  # fmt: skip
+
+
+async def test_what_is_said_of_a_batch_keeps_its_order(log: Log) -> None:
+    """Conflicts, duplicates of the log and of the batch, and what is new, each in its place with its own numbers."""
+    await log.append([new(1), new(2, order="shop/2")])
+    batch = [
+        new(3, expected=9), new(4, order="shop/2", expected=1), new(1), new(5), new(5), new(6, order="shop/3"),
+        new(2, order="shop/2", expected=7), new(7, order="shop/3"),
+    ]  # fmt: skip
+    assert await log.append(batch) == [
+        Appended("conflict", 0, 1), Appended("conflict", 0, 1), Appended("duplicate", 1, 1),
+        Appended("appended", 3, 2), Appended("duplicate", 3, 2), Appended("appended", 4, 1),
+        Appended("duplicate", 2, 1), Appended("appended", 5, 2),
+    ]  # fmt: skip
+    assert await log.append([]) == []
+
+
 async def test_documents_are_linked_inside_the_append(log: Log) -> None:
     """What is said under a document goes to its order, in the same batch and later; what came before counts for it."""
     early = new(1, order="1c/d-1")
@@ -155,10 +182,12 @@ async def test_recorded_at_never_falls(log: Log, owner: asyncpg.Connection) -> N
 async def test_plans_are_pinned_and_probe_indexes(pool: Pool, owner: asyncpg.Connection) -> None:
     """The function keeps its joins from a plan cached on the empty table; each read goes by an index."""
     pinned = await owner.fetchval("SELECT proconfig FROM pg_proc WHERE proname = 'append_batch'")
-    assert {"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"} <= set(pinned)
-    await owner.execute("SET enable_seqscan = off")
+    off = {f"enable_{way}=off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")}
+    assert off <= set(pinned)
+    await owner.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
     for condition, index in (
         ("source = '' AND id = ''", "events_1_source_id_digest_idx"),
+        ("source = '' AND id = ANY (ARRAY['a', 'b'])", "events_1_source_id_digest_idx"),
         ("source = '' AND id = '' AND digest = ''", "events_1_source_id_digest_idx"),
         (
             "order_key >= '' AND order_key <= '' ORDER BY order_key DESC, position DESC LIMIT 1",

@@ -99,20 +99,6 @@ async def test_strict_stops_at_the_first_bad_line(pool: Pool, log: Log, config: 
     assert (found.resumed, found.appended) == (6, 1)
 
 
-async def test_what_postgres_refuses_stands_alone(pool: Pool, log: Log, config: Path, past: Past) -> None:
-    """A value no index holds costs its own line only."""
-    chance = random.Random(1)
-    wide = "".join(chr(chance.randrange(0x20000, 0x2A000)) for _ in range(490))
-    lines = marks(40)
-    lines[17] = mark(17, id=wide, source=wide[::-1])
-    found, rejects = await imported(pool, config, past(lines))
-    assert (found.appended, found.faults, rejects.count) == (39, 1, 1)
-    (told,) = map(json.loads, rejects.path.read_text().splitlines())
-    assert (told["line"], told["reason"]) == (18, "not_storable")
-    assert await ids(log) == [f"m{n}" for n in range(40) if n != 17]
-    assert await pool.fetchval("SELECT count(*) FROM okno.progress") == 0
-
-
 async def test_an_export_of_its_own_adds_nothing(
     pool: Pool, log: Log, config: Path, past: Past, databases: Databases
 ) -> None:

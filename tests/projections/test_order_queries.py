@@ -120,7 +120,16 @@ def test_every_part_of_a_text_has_no_other_grams_than_the_text() -> None:
     text = searchable("48123456\nЦСУТ-004512\nBosch WAN")
     parts = [text[start:end] for start in range(len(text)) for end in range(start, len(text) + 1)]
     assert [part for part in parts if not set(grams(part)) <= set(grams(text))] == []
+    assert [part for part in parts if not set(queries.telling(part)) <= set(grams(part))] == []
     assert grams("ab") == []
+
+
+def test_what_is_looked_up_tells_orders_apart() -> None:
+    """Letters that stand in every document's number or article are left to the text itself, where there are digits."""
+    assert queries.telling("цсут-004512") == ["-00", "004", "045", "451", "512"]
+    assert queries.telling("bork-k7") == ["-k7"]
+    assert queries.telling("bork") == ["bor", "ork"]
+    assert queries.telling("12") == []
 
 
 async def test_what_only_settings_know_is_filled_in_by_present(pool: Pool, log: Log) -> None:
@@ -154,7 +163,13 @@ async def test_each_question_is_answered_by_an_index(pool: Pool, log: Log) -> No
     for asked, index in PLANS:
         after = asked.get("after")
         text = searchable(asked.get("q", ""))
-        filters = (asked.get("stage"), asked.get("channel"), asked.get("attention"), text or None, grams(text) or None)
+        filters = (
+            asked.get("stage"),
+            asked.get("channel"),
+            asked.get("attention"),
+            text or None,
+            queries.telling(text) or None,
+        )
         async with pool.acquire() as connection:
             statement = await connection.prepare(queries.LISTED)
             plan = await statement.explain(*filters, after and int(after), 51)

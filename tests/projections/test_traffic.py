@@ -60,6 +60,7 @@ class Readers:
             assert len((await commands.listed(pool, limit=500))[0]) == len(keys)
             assert await commands.one(pool, f"c{keys[7]}") is not None
             self.reads += 1
+            await asyncio.sleep(0.02)  # reading without a pause, four would leave the rebuild no processor
         await pool.close()
 
     async def some(self) -> None:

@@ -1,5 +1,7 @@
 """Who may do what, and how a browser signs in."""
 
+import asyncio
+
 import pytest
 
 from service import tokens
@@ -49,6 +51,25 @@ async def test_a_new_token_ends_the_old_one_of_that_name(web: Served) -> None:
     assert statuses == [401, 200]
     stored = await web.storage.pool.fetch("SELECT * FROM okno.tokens")
     assert not any(new in str(value) for row in stored for value in row.values())
+
+
+async def test_a_token_in_use_ends_though_it_was_remembered(web: Served) -> None:
+    """What was looked up a moment ago is looked up again: the old token stops, and the new one has its own role."""
+    old = await tokens.add(web.storage.pool, "me", "auditor")
+    headers = {"Authorization": f"Bearer {old}"}
+
+    async def status() -> int:
+        async with web.client.get("/v1/orders", headers=headers) as answer:
+            return answer.status
+
+    assert await status() == 200
+    new = await tokens.add(web.storage.pool, "me", "onec")
+    async with asyncio.timeout(60):
+        while await status() == 200:  # noqa: ASYNC110  # there is no event to wait for
+            await asyncio.sleep(0.05)
+    assert await status() == 401
+    headers["Authorization"] = f"Bearer {new}"
+    assert await status() == 403
 
 
 async def test_a_link_signs_a_browser_in_and_the_page_signs_it_out(web: Served) -> None:

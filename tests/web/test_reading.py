@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import jsonschema
@@ -50,6 +51,39 @@ async def test_an_order_as_the_contract_writes_it(web: Served) -> None:
     said = [row[key] for key in ("order", "kind", "model", "stage", "version")]
     assert said == [order, "yandex", "dbs", "confirmed", 2]
     assert (row["customer"], row["delivery"]["address"]) == ({"name": "Анна", "phone": "+7"}, "Тверская, 1")
+
+
+async def test_a_list_shows_orders_as_they_are_shown_alone(web: Served) -> None:
+    """Value for value, except for what is personal; kind and model are there too, empty for a channel that is gone."""
+    orders = [await placed(web, 5), await placed(web, 6)]
+    gone = f.Placed(
+        number="1", lines=(f.Line(sku="KETTLE", quantity=2, price=Decimal("1990.50")),), total=Decimal(3981)
+    )
+    await web.storage.log.append([said("was-here/1", "order.placed", gone, "channel/was-here", occurred_at=NOW)])
+    await web.project()
+    _, page = await web.get("/v1/orders")
+    assert [row["order"] for row in page["items"]] == ["was-here/1", *orders[::-1]]
+    assert [(row["kind"], row["model"]) for row in page["items"]] == [("", ""), ("yandex", "dbs"), ("yandex", "dbs")]
+    for listed in page["items"]:
+        _, alone = await web.get(f"/v1/orders/{listed['order']}")
+        del alone["customer"], alone["delivery"]["address"]
+        assert listed == alone
+
+
+async def test_what_was_said_under_a_document_counts_for_its_order(web: Served) -> None:
+    """Also before anybody knew whose document it is; what was said last is shown, and null where nobody said."""
+    order = await placed(web, 7)
+    early, document = encode({"customer": {"name": "Пётр"}}), f.Registered(document=f.Document(id="d7"))
+    await web.storage.log.append([
+        said("1c/d7", "order.assembled", f.Assembled(), personal=early),
+        said(order, "order.registered", document, document="d7"),
+        said("ym-msk/8", "order.registered", f.Registered(document=f.Document(id="d8")), document="d8"),
+    ])  # fmt: skip
+    await web.project()
+    _, row = await web.get(f"/v1/orders/{order}")
+    assert (row["customer"], row["delivery"]["address"]) == ({"name": "Пётр"}, "Тверская, 1")
+    _, row = await web.get("/v1/orders/ym-msk/8")
+    assert (row["customer"], row["delivery"]["address"]) == (None, None)
 
 
 async def test_pages_lose_and_double_nothing(web: Served) -> None:

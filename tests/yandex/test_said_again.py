@@ -94,6 +94,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick")
 async def test_marks_that_were_missing(database_url: str, market: Market, url: str) -> None:
     """FBS without marking codes is refused; assembled again with them, boxes and READY_TO_SHIP go out, none by hand."""
+    market.pace = timedelta(hours=1)  # it takes the boxes after the test
     async with opened(database_url, market, FBS, url) as shop:
         hub = shop.process()
         order = market.place(FBS, lines=list(MARKED))

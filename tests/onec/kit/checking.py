@@ -1,7 +1,7 @@
 """What can be said of BSL modules without 1C: brackets, blocks, and calls of one another's procedures."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.onec.kit.lexing import NotBsl, Token, tokens
@@ -150,7 +150,7 @@ def exported_comments(source: str) -> list[str]:
     return [name for before, name in found if not before.startswith("//")]
 
 
-def _arguments(found: list[Token], opening: int) -> tuple[int, list[list[Token]]]:
+def _arguments(found: Sequence[Token], opening: int) -> tuple[int, list[list[Token]]]:
     """Where the bracket at `opening` is closed, and the arguments within, each as its tokens."""
     depth, parts = 0, list[list[Token]]([[]])
     for number in range(opening, len(found)):

@@ -3,7 +3,9 @@
 A node is a tuple whose first item names it. Names are in small letters.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from tests.onec.kit.lexing import NotBsl, Token, tokens
@@ -30,8 +32,9 @@ class Routine(NamedTuple):
     body: list[Node]
 
 
-def routines(source: str) -> dict[str, Routine]:
-    """A module's procedures and functions."""
+@cache
+def routines(source: str) -> Mapping[str, Routine]:
+    """A module's procedures and functions; read once, for every base runs the same modules."""
     parser = _Parser([*tokens(source), Token("end", "", 0, "")])
     found = {}
     while parser.now.kind != "end":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 PATTERN = re.compile(
@@ -38,9 +39,10 @@ class NotBsl(Exception):
         self.line = line
 
 
-def tokens(source: str) -> list[Token]:
+@cache
+def tokens(source: str) -> tuple[Token, ...]:
     """The tokens of a module, without comments, regions and blanks; `NotBsl` for a text that is never closed."""
-    return list(_tokens(source))
+    return tuple(_tokens(source))
 
 
 def _tokens(source: str) -> Iterator[Token]:

@@ -130,7 +130,8 @@ class Market:
     def matching(self, body: Mapping[str, Any]) -> Iterator[Order]:
         """The orders a read asks for, by number."""
         dates = body.get("dates") or {}
-        for number in sorted(self.orders):
+        numbers = self.orders.keys() if body.get("orderIds") is None else self.orders.keys() & set(body["orderIds"])
+        for number in sorted(numbers):
             order = self.orders[number]
             wanted = {
                 "orderIds": number, "externalOrderIds": order.external_id, "campaignIds": order.campaign,
