@@ -9,6 +9,7 @@ log behind it.
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import msgspec
@@ -22,7 +23,10 @@ MOST = 6000
 """Orders known at a time, some 5 kB each."""
 
 TURN = 20
-"""Orders folded before other tasks get their turn."""
+"""Orders worked on before other tasks get their turn."""
+
+READ = 200
+"""Orders whose histories are read, and held, at a time."""
 
 LINKING = "order.registered"
 """The type of the facts that link a document to an order."""
@@ -84,14 +88,16 @@ class States:
         self._known[order] = known
         return known
 
-    async def _folded(self, orders: Collection[str]) -> dict[str, OrderState | Failed]:
+    async def _folded(self, orders: Iterable[str]) -> dict[str, OrderState | Failed]:
         found: dict[str, OrderState | Failed] = {}
-        for number, (order, history) in enumerate((await self._log.histories(orders)).items()):
-            if number % TURN == TURN - 1:
-                await asyncio.sleep(0)
-            state = found[order] = folded(order, history)
-            if isinstance(state, OrderState):
-                self._known[order] = Known(state)
+        left = iter(orders)
+        while some := list(islice(left, READ)):
+            for number, (order, history) in enumerate((await self._log.histories(some)).items()):
+                if number % TURN == TURN - 1:
+                    await asyncio.sleep(0)
+                state = found[order] = folded(order, history)
+                if isinstance(state, OrderState):
+                    self._known[order] = Known(state)
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
         return found

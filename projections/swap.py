@@ -2,10 +2,12 @@
 
 import asyncpg
 
-from projections.follow import BATCH
 from projections.projection import Projection, belongs, make_all
 from projections.shape import columns
 from projections.store import BESIDE, PATIENT, Connection, histories, write
+
+BATCH = 1000
+"""Events caught up with at a time: the histories of all their orders are held."""
 
 # Forgets a rebuild under way.
 FORGET = "DELETE FROM okno.projection_rebuilds WHERE projection = $1"

@@ -8,7 +8,7 @@ import pytest
 import projections.follow
 from events.log import Log
 from events.order import facts as f
-from projections.follow import BATCH, begin, slowest
+from projections.follow import begin, slowest
 from projections.orders import queries
 from projections.orders.project import ORDERS
 from projections.rebuild import rebuild
@@ -119,11 +119,12 @@ async def test_who_was_overtaken_writes_nothing(pool: Pool, log: Log, monkeypatc
     assert (found.stage, found.version) == ("confirmed", 2)
 
 
-async def test_who_is_far_behind_keeps_nobody_waiting(pool: Pool, log: Log) -> None:
+async def test_who_is_far_behind_keeps_nobody_waiting(pool: Pool, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A projection that starts from nothing catches up in steps of its own; the others stay live meanwhile."""
+    monkeypatch.setattr(projections.follow, "BATCH", 50)
     (key, *_) = keys = orders(3)
     for _ in range(3):
-        await log.append([confirmed(keys[n % 3]) for n in range(BATCH)])
+        await log.append([confirmed(keys[n % 3]) for n in range(50)])
     await follow(pool, log, [ORDERS])
     await log.append([placed(key)])
 
@@ -132,7 +133,7 @@ async def test_who_is_far_behind_keeps_nobody_waiting(pool: Pool, log: Log) -> N
     found = await queries.one(pool, key)
     assert found is not None
     assert found.placed_at is not None
-    assert await slowest(pool, EVERY) == BATCH
+    assert await slowest(pool, EVERY) == 50
 
 
 @pytest.mark.parametrize("linked_first", [True, False])
