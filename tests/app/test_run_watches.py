@@ -33,3 +33,19 @@ async def test_it_learns_of_1c_and_clears_old_sessions(
 
     await until(cleared)
     await until(learned)
+
+
+async def test_the_role_project_makes_rows_and_nothing_else(
+    tmp_path: Path, database_url: str, pool: Pool, started: list[Running]
+) -> None:
+    """A process that only projects follows the log; what follows from a mark is left to a process with `react`."""
+    await Intake(Log(pool, b"key"), SETTINGS).take([raw(body())])
+    config = str(configuration(tmp_path, database_url))
+    started.append(Running("run", "--config", config, "--role", "project"))
+
+    async def followed() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) FROM okno.orders"))
+
+    await until(followed)
+    assert await pool.fetchval("SELECT count(*) FROM okno.progress WHERE name = 'reactor'") == 0
+    assert (await pool.fetchval("SELECT roles FROM okno.runs")) == ["project"]

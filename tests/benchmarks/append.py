@@ -1,4 +1,4 @@
-"""How fast batches are appended: `python -m tests.benchmarks.append [--history N…] [--batches N]`.
+"""How fast batches are appended: `bin/benchmark append [--history N…] [--batches N]`.
 
 The reference is one plain INSERT … SELECT unnest of the same rows, as they lie in the end, into plain tables with the
 same columns and indexes: events, raw bodies, personal data and a seal in one commit, with nothing hashed, compared,

@@ -1,4 +1,4 @@
-"""How fast waiting commands are worked off: `python -m tests.benchmarks.dispatch [--commands N] [--together]`.
+"""How fast waiting commands are worked off: `bin/benchmark dispatch [--commands N] [--together]`.
 
 So many orders are placed and marked through the log, the real reactor asks for one command each, 1C is told; then all
 stands still, and one hub process with the role `dispatch` works the commands off: one order a call (the number of 1C's

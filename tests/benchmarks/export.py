@@ -1,4 +1,4 @@
-"""How fast events are exported: `python -m tests.benchmarks.export [--rounds N]`.
+"""How fast events are exported: `bin/benchmark export [--rounds N]`.
 
 The reference is a plain read by asyncpg of the columns an export holds, by position, in one process. Each way runs in a
 process of its own, so that its memory is its own, several times in turns; the best of each counts.

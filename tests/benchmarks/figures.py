@@ -86,7 +86,8 @@ def _number(value: float) -> str:
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
-    """The options every benchmark has."""
+    """The options every benchmark has. From here on the hub's log is quiet: its lines would stand among the figures."""
+    set_up(quiet=True)
     made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", action="store_true", help="a JSON object a figure, a line each")
     made.add_argument("--url", help="a Postgres of yours, to whose databases it may add; default: an embedded one")
@@ -147,7 +148,6 @@ async def database(server: str, name: str) -> AsyncIterator[str]:
 @asynccontextmanager
 async def servers(given: argparse.Namespace, *, broker: bool = False) -> AsyncIterator[Sequence[str]]:
     """URLs of the Postgres that the options name, and of a RabbitMQ where one is wanted."""
-    set_up(quiet=True)  # the log's lines would stand among the figures
     async with AsyncExitStack() as stack:
         url = given.url or await stack.enter_async_context(postgres(given.folder))
         yield (url, await stack.enter_async_context(rabbitmq(given.folder))) if broker else (url,)

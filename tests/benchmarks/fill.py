@@ -1,4 +1,4 @@
-"""Fills a database with a log of any length: `python -m tests.benchmarks.fill --events N`.
+"""Fills a database with a log of any length: `bin/benchmark fill --events N`.
 
 An embedded Postgres lives in the folder and is used again the next time; a log that is long enough stays as it is.
 The current-state rows are made by a rebuild, and the reactor's and the projections' marks stand at the end.

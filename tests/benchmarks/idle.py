@@ -1,4 +1,4 @@
-"""What a hub costs that has nothing to do: `python -m tests.benchmarks.idle [--seconds N] [--settle N] [--orders N]`.
+"""What a hub costs that has nothing to do: `bin/benchmark idle [--seconds N] [--settle N] [--orders N]`.
 
 One process with all roles, eight channels of three marketplaces that are polled once a minute (by default it would be
 once in five), RabbitMQ and Postgres as servers of their own, some orders in the log. After it has settled: its CPU and

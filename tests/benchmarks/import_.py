@@ -1,4 +1,4 @@
-"""How fast the past is imported, and how long live events wait: `python -m tests.benchmarks.import_ [--lines N]`.
+"""How fast the past is imported, and how long live events wait: `bin/benchmark import_ [--lines N]`.
 
 The reference is COPY of the same rows, as they lie in the end, into plain tables with the same indexes: nothing is
 read, understood, compared, numbered or sealed there. Live events are appended one by one meanwhile, and before.

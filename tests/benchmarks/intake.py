@@ -3,7 +3,7 @@
 Messages wait in RabbitMQ; a hub process starts, and is measured until each is a committed event and the current-state
 rows stand at the last one. The reference consumes the very same messages from a queue of the same kind, bound beside
 the hub's: bare aio-pika in a process of its own, batches acknowledged at once, nothing done. Hub and reference take
-turns; the median of each counts. RabbitMQ, Postgres and all processes share the machine.
+turns, and medians count. RabbitMQ, Postgres and all processes share the machine.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ LAST = 100
 """How many of the last marks are looked for: of two partitions one may end sooner."""
 
 BARE = (sys.executable, "-m", "tests.benchmarks.bare")
+GAIN = 0.9
 REACH = {"single": 0.5, "arrays": 2.0}
 BESIDE = "bare.hash"
 LIKE_OURS: dict[str, FieldValue] = {"x-queue-type": "quorum", "x-single-active-consumer": True}
@@ -203,13 +204,25 @@ async def measure(figures: Figures, server: str, amqp: str, folder: Path, given:
                 bare[name].append(reference)
             figures.note(f"{name}: {rate:,.0f}/s, bare {reference:,.0f}/s, {bench.cpu:.0f} us of CPU an event")
     for name in given.ways:
-        rate, reference = median(rates[name]), median(bare[name] or bare["single"])
-        if name == "two" and rates["single"]:
-            gain, bare_gain = rate / median(rates["single"]), reference / median(bare["single"])
-            figures.add("two processes, gain", gain, "times", reference=bare_gain, against="of bare ones", reach=0.9)
-        else:
-            against = "bare aio-pika" if bare[name] else "bare aio-pika, single messages"
-            figures.add(WAYS[name].name, rate, "events/s", reference=reference, against=against, reach=REACH.get(name))
+        _say(figures, name, rates, bare)
+
+
+def _say(
+    figures: Figures, name: str, rates: Mapping[str, Sequence[float]], bare: Mapping[str, Sequence[float]]
+) -> None:
+    """Medians; the ratio is the median of the rounds' own, since the machine's pace changes from round to round."""
+    own, beside = rates[name], bare[name] or bare["single"]
+    reach: float | None
+    if name == "two" and rates["single"]:
+        own = [two / one for two, one in zip(own, rates["single"], strict=True)]
+        beside = [two / one for two, one in zip(beside, bare["single"], strict=True)]
+        what, unit, against, reach = "two processes, gain", "times", "of bare ones", GAIN
+    else:
+        against = "bare aio-pika" if bare[name] else "bare aio-pika, single messages"
+        what, unit, reach = WAYS[name].name, "events/s", REACH.get(name)
+    ratio = median(mine / other for mine, other in zip(own, beside, strict=True)) if beside else None
+    reference = median(beside) if beside else None
+    figures.add(what, median(own), unit, reference=reference, against=against, ratio=ratio, reach=reach)
 
 
 async def _main(given: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""From a mark to the marketplace: `python -m tests.benchmarks.latency [--seconds N] [--rate N] [--png FILE]`.
+"""From a mark to the marketplace: `bin/benchmark latency [--seconds N] [--rate N] [--png FILE]`.
 
 1C's marks (the goods are on their way) are published in RabbitMQ at an even pace, waiting for nothing (an open loop):
 100 a second, each of another order, over four shops of one cabinet, as a shop has several. One hub process with all

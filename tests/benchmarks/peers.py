@@ -1,4 +1,4 @@
-"""An order change a commit by another library: `python -m tests.benchmarks.peers [--changes N] [--rounds N]`.
+"""An order change a commit by another library: `bin/benchmark peers [--changes N] [--rounds N]`.
 
 The library is `eventsourcing` (PyPI) with its Postgres recorder, in one process, set as its own speed runs are: a
 database function that inserts, events as msgspec structs, immutable orders, no deep copies, no snapshots. It is given

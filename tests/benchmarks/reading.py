@@ -1,4 +1,4 @@
-"""Reading orders over HTTP: `python -m tests.benchmarks.reading [--orders 2000000] [--seconds S] [--rounds R]`.
+"""Reading orders over HTTP: `bin/benchmark reading [--orders 2000000] [--seconds S] [--rounds R]`.
 
 Eight readers in a process ask the hub's own web role (`okno run --role web`, another process) for single orders, for
 lists as the orders page asks for them, and for that page. The reference is an aiohttp server, a process too, that

@@ -1,4 +1,4 @@
-"""How fast a projection is rebuilt, beside a plain read of the same rows: `python -m tests.benchmarks.rebuild`.
+"""How fast a projection is rebuilt, beside a plain read of the same rows: `bin/benchmark rebuild`.
 
 The read fetches the same rows in the same order with asyncpg, in one process, and does nothing with them. `--folder`
 and `--events` as for `tests.benchmarks.fill`, which makes the log.

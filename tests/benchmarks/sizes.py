@@ -1,4 +1,4 @@
-"""What grows by how much: `python -m tests.benchmarks.sizes`.
+"""What grows by how much: `bin/benchmark sizes`.
 
 Reads a database that orders went through, and tells each table's rows and size per million orders.
 """

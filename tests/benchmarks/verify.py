@@ -1,4 +1,4 @@
-"""How fast the log is proved: `python -m tests.benchmarks.verify [--workers N…]`.
+"""How fast the log is proved: `bin/benchmark verify [--workers N…]`.
 
 The reference is a plain read by asyncpg of the same rows: all columns, by position, in batches of the same size, in one
 process. Each is measured several times in turns, and the best of each counts: what else the machine does slows both.

@@ -1,4 +1,4 @@
-"""What-if over a whole log against a plain read of it: `python -m tests.benchmarks.whatif`.
+"""What-if over a whole log against a plain read of it: `bin/benchmark whatif`.
 
 What differs is said beside: the filler's log is made by the reactions themselves, so nothing should but orders that are
 cut off in their middle.
