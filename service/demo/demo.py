@@ -25,7 +25,7 @@ from service.demo.pace import pace
 from service.demo.roads import TIMEOUT, Api, OverHttp, OverRabbitMQ
 from service.demo.sandbox import Sandbox, opened
 from service.embedded import EmbeddedServerError, start_rabbitmq
-from service.embedded.folders import free_port, port_is_free
+from service.embedded.folders import free_port
 from service.loops import forever
 from service.onec import topology
 from service.onec.amqp import BROKER_ERRORS, connect
@@ -50,9 +50,8 @@ async def show(settings: Settings, rabbitmq: str | None, stop: asyncio.Event, ec
         echo("The configuration sells for real: the demo leaves its servers and its log alone")
         apart = {"data_dir": settings.data_dir / "demo", "postgres": Postgres(), "rabbitmq": RabbitMQ()}
         settings = msgspec.structs.replace(settings, **apart)
-    port = channels.SANDBOX_PORT if port_is_free(channels.SANDBOX_PORT) else 0
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(opened(settings.data_dir, port, pace()))
+        sandbox = await stack.enter_async_context(opened(settings.data_dir, (channels.SANDBOX_PORT, 0), pace()))
         url = await stack.enter_async_context(database.server(settings.postgres.url, settings.data_dir))
         try:
             settings = await _with_broker(settings, rabbitmq, stop, stack, echo)

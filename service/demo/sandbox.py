@@ -9,7 +9,7 @@ a time holds `sandbox.owner`; the lock goes with it, however it ends.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,7 +71,7 @@ class Sandbox:
 
 async def serve(settings: Settings, port: int | None, stop: asyncio.Event, echo: Callable[[str], None]) -> None:
     """Serves until `stop` is set, for a hub at the address of the settings."""
-    async with opened(settings.data_dir, channels.SANDBOX_PORT if port is None else port, pace()) as sandbox:
+    async with opened(settings.data_dir, [channels.SANDBOX_PORT if port is None else port], pace()) as sandbox:
         hub = f"http://{settings.http.host}:{settings.http.port}"
         sandbox.notify(hub)
         for kind, trial in sandbox.trials.items():
@@ -84,8 +84,8 @@ async def serve(settings: Settings, port: int | None, stop: asyncio.Event, echo:
 
 
 @asynccontextmanager
-async def opened(data_dir: Path, port: int, at: Pace) -> AsyncIterator[Sandbox]:
-    """Sandboxes that serve, and whose buyers buy, until left; port 0 is any."""
+async def opened(data_dir: Path, ports: Sequence[int], at: Pace) -> AsyncIterator[Sandbox]:
+    """Sandboxes that serve, and whose buyers buy, until left: at the first of these ports that is free; 0 is any."""
     with alone(data_dir) as home:
         random = Random(time.time_ns())  # noqa: S311  # chance, not secrets
         first = int((time.time() - NUMBERS_BEGIN) * 1000)
@@ -100,7 +100,7 @@ async def opened(data_dir: Path, port: int, at: Pace) -> AsyncIterator[Sandbox]:
         runner = web.AppRunner(_together(trials, hooks), access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
-            url = await _listen(runner, port)
+            url = await _listen(runner, ports)
             for trial in trials.values():
                 buyers.shop([trial], random, buyers.AT_ONCE)
             save()
@@ -138,12 +138,15 @@ def _together(trials: Mapping[str, Trial], hooks: Mapping[str, Mapping[str, str]
     return app
 
 
-async def _listen(runner: web.AppRunner, port: int) -> str:
+async def _listen(runner: web.AppRunner, ports: Sequence[int]) -> str:
+    first, *others = ports
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        await web.TCPSite(runner, HOST, first).start()
     except OSError as error:
+        if others:
+            return await _listen(runner, others)
         raise AddressTaken(
-            f"can't listen on {HOST}:{port} ({error.strerror}): name another port with --port, and the same in the "
+            f"can't listen on {HOST}:{first} ({error.strerror}): name another port with --port, and the same in the "
             "channels' base_url"
         ) from error
     return f"http://{HOST}:{runner.addresses[0][1]}"

@@ -29,23 +29,23 @@ def orders(sandbox: Sandbox) -> dict[str, set[str]]:
 
 async def test_a_broken_file_starts_afresh(tmp_path: Path) -> None:
     """A sandbox begins with its kept orders; one without a readable file has new ones only, under new numbers."""
-    async with opened(tmp_path, 0, Pace()) as sandbox:
+    async with opened(tmp_path, [0], Pace()) as sandbox:
         first = orders(sandbox)
         assert [len(found) for found in first.values()] == [buyers.AT_ONCE] * len(makers())
-    async with opened(tmp_path, 0, Pace()) as sandbox:
+    async with opened(tmp_path, [0], Pace()) as sandbox:
         second = orders(sandbox)
         assert all(first[kind] < second[kind] for kind in makers())
     for kind in makers():
         (tmp_path / f"sandbox-{kind}.json").write_text('{"next_number": 5')
     await asyncio.sleep(0.05)  # a process takes longer to start
-    async with opened(tmp_path, 0, Pace()) as sandbox:
+    async with opened(tmp_path, [0], Pace()) as sandbox:
         third = orders(sandbox)
         assert all(third[kind] and not third[kind] & second[kind] for kind in makers())
 
 
 async def test_each_has_a_path(tmp_path: Path) -> None:
     """Every marketplace answers under its own path of one port, and nowhere else."""
-    async with opened(tmp_path, 0, Pace()) as sandbox, aiohttp.ClientSession() as session:
+    async with opened(tmp_path, [0], Pace()) as sandbox, aiohttp.ClientSession() as session:
         for kind in makers():
             async with session.get(f"{channels.address(sandbox.url, kind)}/no-such-call") as answer:
                 assert answer.status >= 400
@@ -67,7 +67,7 @@ async def test_each_calls_its_own_shops_back(tmp_path: Path) -> None:
 
     hub = web.Application()
     hub.router.add_post("/hooks/{channel}/{secret}{tail:.*}", hear)
-    async with TestServer(hub) as server, opened(tmp_path, 0, Pace(100)) as sandbox:
+    async with TestServer(hub) as server, opened(tmp_path, [0], Pace(100)) as sandbox:
         sandbox.notify(str(server.make_url("")).rstrip("/"))
 
         async def all_called() -> bool:
@@ -81,7 +81,7 @@ async def test_each_calls_its_own_shops_back(tmp_path: Path) -> None:
 
 async def test_once_in_a_folder(tmp_path: Path) -> None:
     """A second sandbox in a folder is refused with the first one's process; after the end the folder is free."""
-    async with opened(tmp_path, 0, Pace()) as sandbox:
+    async with opened(tmp_path, [0], Pace()) as sandbox:
         with pytest.raises(EmbeddedServerError, match=r"process \d+"), alone(tmp_path):
             pass
         found = running(tmp_path)
