@@ -61,15 +61,23 @@ class OneC:
                     break
                 after = {"after": page["next"]}
         return [
-            (order, "" if row["document"] is None else row["stage"])
+            (order, row["stage"] if await self._registered(key) else "")
             for key, row in dict(found).items()
             if (order := await self._stored(key)) is not None
         ]
 
+    async def _history(self, key: str) -> list[tuple[str, Any]]:
+        """What happened to an order, from the log: rows may be a moment behind it."""
+        history = await self._api.get(f"/v1/orders/{key}/history")
+        return [(event["type"], event["data"]) for event in history["items"]] if history is not None else []
+
+    async def _registered(self, key: str) -> bool:
+        """Whether 1C has made its document for it."""
+        return any(type == "order.registered" for type, _ in await self._history(key))
+
     async def _stored(self, key: str) -> Placed | None:
         """The order as it was placed, with the goods that are still in it."""
-        history = await self._api.get(f"/v1/orders/{key}/history")
-        told = [(event["type"], event["data"]) for event in history["items"]]
+        told = await self._history(key)
         data = next((data for type, data in told if type == "order.placed"), None)
         lines = [data["lines"] for type, data in told if type in ("order.placed", "order.changed") and "lines" in data]
         return self._placed(key, {**data, "lines": lines[-1]}) if data is not None and lines else None
@@ -110,8 +118,7 @@ class OneC:
 
     async def _greet(self, order: Placed) -> None:
         """A message may come again after 1C has closed: an order the hub knows to be further is not begun anew."""
-        row = await self._api.get(f"/v1/orders/{order.key}")
-        if row is None or row["document"] is None:
+        if not await self._registered(order.key):
             self._begin(order, "")
 
     def _begin(self, order: Placed, stage: str) -> None:

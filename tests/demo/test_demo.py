@@ -157,7 +157,7 @@ def numbers(folder: Path) -> set[str]:
 def take(taken: socket.socket, port: int) -> None:
     """Takes a port; waits for another test's demo to let go of it, which else might do so a moment later."""
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    until = time.monotonic() + 45
+    until = time.monotonic() + 170
     while True:
         try:
             taken.bind(("127.0.0.1", port))
