@@ -104,11 +104,11 @@ async def test_appends_go_on_meanwhile(log: Log, pool: Pool) -> None:
     longest, appended = 0.0, 0
     while not clearing.done():
         began = asyncio.get_running_loop().time()
-        await filled(log, range(count + appended + 1, count + appended + 8))
+        await filled(log, range(count + appended + 1, count + appended + 2))
         longest = max(longest, asyncio.get_running_loop().time() - began)
-        appended += 7
+        appended += 1
     assert await clearing == (count, 0)
-    assert appended > 7
+    assert appended > 1, appended
     assert len(await bodies(pool)) == appended
     assert longest < 2
     assert REGISTRY.get_sample_value("okno_raw_removed_total", {"kind": "body"}) == before + count
