@@ -27,10 +27,11 @@ __all__ = ["LEASE", "Expected", "Lane", "Mark", "Release", "Work"]
 # Asks for a look at lanes, now.
 ASK = "SELECT okno.ask_lanes($1, $2)"
 
-# All that the reactor notes of some events, in one trip.
+# All that the reactor notes of some events, in one trip. This waits for the disk: the reactor goes on from its memory,
+# and would not learn that Postgres came back without the lanes.
 REACTED = """
 SELECT okno.ask_lanes($1, $2), okno.expect_commands($3, $4, $5, $6, $7), okno.ask_reads($8, $9, $10),
-       okno.advance($11, $12, NULL)
+       okno.advance($11, $12, NULL), set_config('synchronous_commit', 'on', true)
 """
 
 # Lanes of all commands that wait, as far as the projection knows: what was lost with the table comes back.
