@@ -21,7 +21,9 @@ from events.errors import LogUnavailable, is_about_data, is_transient, waits
 from events.joined import Joined, side_by_side
 from events.recorded import Appended, NewEvent, Recorded, Rejected
 
-__all__ = ["Connection", "Head", "Log", "LogUnavailable", "is_about_data", "is_transient", "recorded", "waits"]
+__all__ = [
+    "Connection", "Head", "Log", "LogUnavailable", "Story", "is_about_data", "is_transient", "recorded", "waits",
+]  # fmt: skip
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -47,28 +49,21 @@ SELECT {COLUMNS} FROM okno.events WHERE type = 'command.requested' AND position 
 # Whole histories of some orders; marks sent under a document count for the order it was linked to. OFFSET keeps the
 # subquery as it is, so that each key is sought in the index: of a young table Postgres believes that to read it all
 # takes less.
-HISTORIES = f"""
+OF_ORDERS = """
 WITH keys AS (
     SELECT k AS owner, k AS order_key FROM unnest($1::text[]) AS k
     UNION ALL
     SELECT d.order_key, '1c/' || d.document_id FROM okno.documents d WHERE d.order_key = ANY($1)
 )
-SELECT keys.owner, e.* FROM keys, LATERAL (
-    SELECT {COLUMNS} FROM okno.events WHERE order_key = keys.order_key OFFSET 0
-) AS e ORDER BY e.position
-"""  # noqa: S608  # a constant of this module
-
-# Personal data of some orders, by the position of the event it came with.
-PERSONAL = """
-WITH keys AS (
-    SELECT k AS owner, k AS order_key FROM unnest($1::text[]) AS k
-    UNION ALL
-    SELECT d.order_key, '1c/' || d.document_id FROM okno.documents d WHERE d.order_key = ANY($1)
-)
-SELECT keys.owner, p.* FROM keys, LATERAL (
-    SELECT position, data FROM okno.personal WHERE order_key = keys.order_key OFFSET 0
-) AS p ORDER BY p.position
+SELECT keys.owner, h.* FROM keys, LATERAL (
+    SELECT {} FROM okno.events e WHERE order_key = keys.order_key OFFSET 0
+) AS h ORDER BY h.position
 """
+HISTORIES = OF_ORDERS.format(COLUMNS)
+
+# The same, each event with the personal data that came with it.
+PERSONAL = "(SELECT p.data FROM okno.personal p WHERE p.position = e.position)"
+STORIES = OF_ORDERS.format(f"{COLUMNS}, {PERSONAL}")
 
 # Documents linked to an order.
 LINKED = "SELECT '1c/' || document_id FROM okno.documents WHERE order_key = $1"
@@ -111,6 +106,13 @@ class Head(msgspec.Struct, frozen=True):
     epoch: int
     links: int
     restored_at: datetime | None
+
+
+class Story(msgspec.Struct, frozen=True):
+    """An order's whole history, and its personal data by the position they came with; none after they were erased."""
+
+    events: list[Recorded]
+    personal: dict[int, Any]
 
 
 def recorded(row: Iterable[Any]) -> Recorded:
@@ -233,17 +235,20 @@ class Log:
         return {order: found.get(order, []) for order in wanted}
 
     @waits
-    async def personal_of(self, orders: Iterable[str]) -> dict[str, dict[int, Any]]:
-        """Orders' personal data by the position it came with; empty after it was erased."""
-        found: dict[str, dict[int, Any]] = {order: {} for order in orders}
+    async def stories(self, orders: Iterable[str]) -> dict[str, Story]:
+        """Whole histories by order, with orders' personal data."""
+        found = {order: Story([], {}) for order in orders}
         async with self._pool.acquire() as connection:
-            for row in await connection.fetch(PERSONAL, list(found)):
-                found[row["owner"]][row["position"]] = msgspec.json.decode(row["data"])
+            for owner, *row, personal in await connection.fetch(STORIES, list(found)):
+                event = recorded(row)
+                found[owner].events.append(event)
+                if personal is not None:
+                    found[owner].personal[event.position] = msgspec.json.decode(personal)
         return found
 
     async def personal(self, order: str) -> dict[int, Any]:
-        """The same of one order."""
-        return (await self.personal_of([order]))[order]
+        """An order's personal data by the position it came with; empty after it was erased."""
+        return (await self.stories([order]))[order].personal
 
     @waits
     async def body(self, position: int) -> bytes | None:

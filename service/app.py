@@ -17,7 +17,7 @@ off then is unknown, and read back by whoever comes next.
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -25,6 +25,7 @@ from typing import Final
 import structlog
 
 from events.log import Log
+from events.order.reactions import ONEC
 from projections.catalogue import PROJECTIONS
 from projections.follow import Follower
 from service import database, http_client
@@ -116,9 +117,9 @@ def _spare_collector() -> None:
 async def _work(hub: Hub, roles: frozenset[str]) -> None:
     """Everything that needs Postgres, from when it is there until cancelled."""
     async with _storage(hub) as storage, http_client.session() as session:
-        loops, drains = _intake(hub, storage, roles), []
+        loops, dispatchers = _intake(hub, storage, roles), dict[str, Dispatcher]()
         if "react" in roles:
-            loops += _react(hub, storage)
+            loops += _react(hub, storage, dispatchers)
         if not roles.isdisjoint(("react", "project")):
             follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
             loops.append(("projections", partial(follower.run, hub.grown.subscribe())))
@@ -131,17 +132,16 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
             reader = Reader(channel, storage.log, storage.work, client, hub.door, storage.leases)
             if "dispatch" in roles:
                 dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)
-                drains.append(dispatcher)
-                clients[name] = client
-                loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe())))
+                dispatchers[name], clients[name] = dispatcher, client
+                loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe(name))))
             if "poll" in roles:
                 poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
-                reads = partial(reader.run, hub.told.subscribe())
+                reads = partial(reader.run, hub.told.subscribe(f"read/{name}"))
                 watch = KeyWatch(channel, storage.work, client, storage.leases)
                 loops += [(f"read/{name}", reads), (f"poll/{name}", poller.run), (f"key/{name}", watch.run)]
         if "dispatch" in roles:
             teller = Teller(storage.log, storage.work, hub.publisher)
-            loops.append(("tell", partial(teller.run, hub.told.subscribe())))
+            loops.append(("tell", partial(teller.run, hub.told.subscribe(ONEC))))
         loops.append(("lives", Lives(storage.pool, hub.owner, roles, clients).run))
         loops.append(("heard", partial(hub.heard.run, storage.pool)))
         hub.grown.set()
@@ -151,7 +151,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
                 for loop in loops:
                     group.create_task(forever(*loop))
         finally:
-            await asyncio.gather(*(dispatcher.drain(DRAIN_SECONDS) for dispatcher in drains))
+            await asyncio.gather(*(dispatcher.drain(DRAIN_SECONDS) for dispatcher in dispatchers.values()))
 
 
 @asynccontextmanager
@@ -205,11 +205,11 @@ def _intake(hub: Hub, storage: Storage, roles: frozenset[str]) -> list[Loop]:
     ]
 
 
-def _react(hub: Hub, storage: Storage) -> list[Loop]:
+def _react(hub: Hub, storage: Storage, dispatchers: Mapping[str, Dispatcher]) -> list[Loop]:
     channels = hub.settings.channels
     plans = {name: plan_of(channel) for name, channel in channels.items()}
     applied = {name: channel.marketplace.applied_seconds for name, channel in channels.items()}
-    reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
+    reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied, dispatchers)
     deadlines = Deadlines(storage.log, storage.pool, channels, storage.leases)
     pool = storage.pool
     exchange = partial(leave, Taking(hub.door, storage.log, Files(pool), hub.settings), Sessions(pool))

@@ -15,9 +15,10 @@ While the channel's circuit is open no lane is claimed: an outage over there bur
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -79,9 +80,19 @@ class Dispatcher:
                 await asyncio.sleep(1)
                 continue
             if lanes:
-                self._begin(lanes, self._cycle(lanes))
+                self.take(lanes)
             else:
                 await wait(told, self._pause())
+
+    def wanted(self, orders: Iterable[str]) -> list[str]:
+        """The orders among these whose lanes it would work off at once."""
+        if self._full or self._held() is not None:
+            return []
+        return list(islice((o for o in orders if o not in self._in_hand), self._room - len(self._in_hand)))
+
+    def take(self, lanes: Sequence[Lane]) -> None:
+        """Works off lanes that were claimed for it."""
+        self._begin(lanes, self._cycle(lanes))
 
     async def drain(self, seconds: float) -> None:
         """Lets what was begun come to its end, for so long; the rest is broken off, and read back by whoever comes."""
@@ -140,7 +151,7 @@ class Dispatcher:
 
         task.add_done_callback(ended)
 
-    async def _cycle(self, lanes: list[Lane]) -> None:
+    async def _cycle(self, lanes: Sequence[Lane]) -> None:
         """One decision for each lane; what follows is work of its own, so that nothing slow holds up another lane."""
         try:
             tasks = await self._lanes.look(lanes)

@@ -122,14 +122,14 @@ class Lanes:
     async def look(self, lanes: Sequence[Lane]) -> list[Task]:
         """What the log and the work tables say of these lanes; one whose history can't be folded is put aside."""
         orders = [lane.order for lane in lanes]
-        histories, personal, attempts = await asyncio.gather(
-            self._log.histories(orders), self._log.personal_of(orders), self._work.attempts(self.channel.name, orders)
+        stories, attempts = await asyncio.gather(
+            self._log.stories(orders), self._work.attempts(self.channel.name, orders)
         )
         tasks = []
         for lane in lanes:
             try:
-                state = fold(lane.order, histories[lane.order])
-                tasks.append(Task(lane, state, personal[lane.order], attempts))
+                story = stories[lane.order]
+                tasks.append(Task(lane, fold(lane.order, story.events), story.personal, attempts))
             except Exception:
                 logger.exception("an order's history can't be folded", order=lane.order)
                 await self.release(lane, lane.claimed_at + d.BLOCKED_LOOK)

@@ -73,15 +73,14 @@ def shared(restores: list[tuple[int, int]], life: int, position: int) -> int:
 
 
 async def _messages(log: Log, requests: list[tuple[Recorded, f.CommandRequested]]) -> list[dict[str, Any]]:
-    histories = await log.histories({event.order for event, _ in requests})
+    stories = await log.stories({event.order for event, _ in requests})
     restores = await log.restores()
-    personal = {order: await log.personal(order) for order in histories}
     messages = []
     for event, wanted in requests:
-        history = histories[event.order]
-        cause = next(e for e in history if e.position == event.cause)
-        state = fold(event.order, history)
-        messages.append(outbox.message(event, wanted, cause, state, personal[event.order], restores))
+        story = stories[event.order]
+        cause = next(e for e in story.events if e.position == event.cause)
+        state = fold(event.order, story.events)
+        messages.append(outbox.message(event, wanted, cause, state, story.personal, restores))
     return messages
 
 

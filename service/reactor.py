@@ -14,21 +14,24 @@ After a restore from a backup the log knows less than was done: what is asked fo
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from events.codec import decode, own_event
 from events.log import Log, LogUnavailable, waits
 from events.order import facts as f
-from events.order.reactions import ONEC, Plan, requests
-from events.order.state import OrderState, fold
+from events.order.reactions import ONEC, Plan
+from events.order.state import OrderState
 from events.recorded import NewEvent, Recorded
 from service import metrics
+from service.considered import REQUESTED, Considered, Orders
 from service.database import Pool
 from service.leases import Leases
 from service.signals import Signal, wait
-from service.work import Expected, Work
+from service.work import Expected, Lane, Work
 
 logger = structlog.get_logger()
 
@@ -42,22 +45,36 @@ NOTE_SECONDS = 1.0
 READ_TOGETHER = 0.25
 """Reads that follow our own steps are due at full quarters of a second, so that several orders are read in one call."""
 
-NAME, REQUESTED = "reactor", "command.requested"
-"""Nothing follows from a request itself but that its lane is looked at."""
+NAME = "reactor"
+
+
+class Hands(Protocol):
+    """Who works off a channel's lanes in this process."""
+
+    def wanted(self, orders: Iterable[str]) -> list[str]:
+        """The orders among these whose lanes it would work off at once."""
+
+    def take(self, lanes: Sequence[Lane]) -> None:
+        """Works off lanes that were claimed for it."""
 
 
 class Reactor:
-    """Follows the log and asks for what must be done. `plans` by channel."""
+    """Follows the log and asks for what must be done. By channel: `plans`, `applied` (seconds until a step that was
+    told shows in a read), and `hands`, where this process has them: they get a lane with the commit that asks for it.
+    """
 
     def __init__(
-        self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, applied: Mapping[str, float]
-    ) -> None:
+        self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, applied: Mapping[str, float],
+        hands: Mapping[str, Hands] | None = None,
+    ) -> None:  # fmt: skip
         self._log, self._pool, self._work = log, pool, work
-        self._plans, self._leases, self._applied = plans, leases, applied
+        self._plans, self._leases, self._applied, self._hands = plans, leases, applied, hands or {}
+        self._orders = Orders(log, plans)
         self._seen_before = 0  # where the work tables are new: up to here another reactor may have looked
         self._position: int | None = None  # how far we are; None: as far as is noted
         self._noted, self._note_at = 0, 0.0
-        self._more = self._news = False
+        self._more = False
+        self._news: set[str] = set()  # whose lanes wait to be claimed, and whose reads (`read/CHANNEL`) are due
         self._asked: set[str] = set()  # commands whose lanes we asked for, until we meet their requests in the log
 
     async def run(self, wake: asyncio.Event, told: Signal) -> None:
@@ -75,7 +92,7 @@ class Reactor:
                             refilled = True
                         await self.step()
                         if self._news:
-                            told.set()
+                            told.set(*self._news)
                     except LogUnavailable as error:
                         logger.warning("reactor waits for Postgres", error=str(error))
                         self._forget()  # what was noted last may be lost, and it may be another log that comes back
@@ -87,10 +104,11 @@ class Reactor:
     def _forget(self) -> None:
         self._position = None
         self._asked.clear()
+        self._orders.forget()
 
     async def step(self) -> bool:
         """Looks at the next events; False when there are none."""
-        self._news = False
+        self._news = set()
         position = self._position
         if position is None:
             position, _ = await self._work.progress(NAME)
@@ -105,53 +123,49 @@ class Reactor:
             await self._note(position)
             self._position = position
             return False
+        news: defaultdict[str, list[Recorded]] = defaultdict(list)
+        for event in batch:
+            if event.order.partition("/")[0] in self._plans:
+                news[event.order].append(event)
+        states, requested = await self._react(news, batch[0].position - 1)
         live = [e for e in batch if not f.imported(e)]  # what was imported tells nobody, and makes nothing due
-        orders = {e.order: None for e in live if e.type != REQUESTED and e.order.partition("/")[0] in self._plans}
-        states, requested = await self._react(list(orders), batch[0].position - 1)
         await self._checkpoint(live, batch[-1].position, states, requested)
         self._position = batch[-1].position
         metrics.HEAD.set(batch[-1].position)
         return True
 
-    async def _react(self, orders: Sequence[str], after: int) -> tuple[dict[str, OrderState], list[Expected]]:
-        """Requests what these orders' events behind `after` call for; their states before that, and what is new."""
+    async def _react(
+        self, news: Mapping[str, Sequence[Recorded]], after: int
+    ) -> tuple[dict[str, OrderState], list[Expected]]:
+        """Requests what orders' events behind `after` call for; their states before that, and what is new."""
         states: dict[str, OrderState] = {}
         new: list[Expected] = []
-        left = list(orders)
-        while left:
-            histories = await self._log.histories(left)
+        while news:
             wanted: list[tuple[Expected, NewEvent]] = []
-            for order in left:
-                try:
-                    states[order], own = self._wanted(order, histories[order], after)
-                    wanted += own
-                except Exception:  # whatever it is, it is this order's alone
-                    logger.exception("an order can't be reacted to, set aside until the next start", order=order)
+            for order, found in (await self._orders.consider(news, after)).items():
+                if isinstance(found, Considered):
+                    states[order] = found.state
+                    wanted += _wanted(found)
+                else:
+                    logger.error(
+                        "an order can't be reacted to, set aside until the next start", order=order, exc_info=found
+                    )
                     await self._work.set_aside(order, after)
                     states.pop(order, None)
             outcomes = await self._log.append([event for _, event in wanted]) if wanted else []
             became = [(one, outcome.outcome) for (one, _), outcome in zip(wanted, outcomes, strict=True)]
             new += [one for one, outcome in became if outcome == "appended"]
-            left = sorted({one.order for one, outcome in became if outcome == "conflict"})
+            refused = sorted({one.order for one, outcome in became if outcome == "conflict"})
+            for order in refused:
+                self._orders.drop(order)
+            news = {order: news[order] for order in refused}
         return states, new
-
-    def _wanted(
-        self, order: str, history: Sequence[Recorded], after: int
-    ) -> tuple[OrderState, list[tuple[Expected, NewEvent]]]:
-        """One order's state, and what it calls for."""
-        state = fold(order, history)
-        return state, [
-            (
-                Expected(r.fact.command, order, r.fact.target),
-                own_event(order, "command.requested", r.fact.command, r.fact, r.cause, expected=state.version),
-            )
-            for r in requests(order, history, after, self._plans[state.channel])
-        ]
 
     async def _take_back(self) -> None:
         """Looks once more at orders set aside: the code may be another one by now."""
         for order, after in await self._work.aside():
-            states, requested = await self._react([order], after)
+            history = (await self._log.histories([order]))[order]
+            states, requested = await self._react({order: history}, after)
             if order in states:
                 await self._taken_back(order, requested)
 
@@ -179,10 +193,24 @@ class Reactor:
         if not (lanes or commands or reads):
             await self._note(position)
             return
-        await self._work.reacted(sorted(lanes), commands, reads, NAME, position)
+        claimed = await self._work.reacted(self._own(lanes), commands, reads, NAME, position)
+        for target, own in claimed.items():
+            self._hands[target].take(own)
         self._asked |= {c.command for c in requested}
         self._noted, self._note_at = position, time.monotonic() + NOTE_SECONDS
-        self._news = bool(lanes) or any(not seconds for _, seconds, _ in reads)
+        taken = {(lane.order, target) for target, own in claimed.items() for lane in own}
+        self._news = {target for order, target in lanes if (order, target) not in taken}
+        self._news |= {f"read/{order.partition('/')[0]}" for order, seconds, _ in reads if not seconds}
+
+    def _own(self, lanes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+        """Lanes, and whether this process has free hands for them."""
+        asked = sorted(lanes)
+        free = {
+            (order, target)
+            for target, hands in self._hands.items()
+            for order in hands.wanted(order for order, of in asked if of == target)
+        }
+        return {lane: lane in free for lane in asked}
 
     async def _note(self, position: int) -> None:
         """Notes how far we are, now and then, and once there is nothing more: what called for nothing does so again."""
@@ -231,3 +259,15 @@ class Reactor:
             if command is not None and command.target != ONEC and fact.message is None:  # not read back just now
                 return [(event.order, self._applied[state.channel] + READ_TOGETHER - time.time() % READ_TOGETHER, "")]
         return []
+
+
+def _wanted(found: Considered) -> list[tuple[Expected, NewEvent]]:
+    """What an order calls for, as commands to be tried and as events, decided on its version."""
+    order, version = found.state.order, found.state.version
+    return [
+        (
+            Expected(r.fact.command, order, r.fact.target),
+            own_event(order, REQUESTED, r.fact.command, r.fact, r.cause, expected=version),
+        )
+        for r in found.requests
+    ]

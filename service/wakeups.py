@@ -5,7 +5,7 @@ breaks is made anew for as long as the hub runs, and everybody looks once then.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 import structlog
@@ -19,6 +19,9 @@ logger = structlog.get_logger()
 CHANNEL = "okno"
 QUIET_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
+EVERYBODY = "*"
+MOST_BYTES = 7000
+"""Postgres takes a little more in one NOTIFY; what is longer wakes everybody."""
 
 
 class Wakeups:
@@ -26,13 +29,13 @@ class Wakeups:
 
     def __init__(self, url: str, owner: str, signals: Mapping[str, Signal]) -> None:
         self._url, self._owner, self._signals = url, owner, signals
-        self._pending: set[str] = set()
+        self._pending: dict[str, set[str]] = {}
         self._wanted = asyncio.Event()
         for word, signal in signals.items():
             signal.spread = partial(self._spread, word)
 
-    def _spread(self, word: str) -> None:
-        self._pending.add(word)
+    def _spread(self, word: str, about: Collection[str]) -> None:
+        self._pending.setdefault(word, set()).update(about or (EVERYBODY,))
         self._wanted.set()
 
     async def run(self) -> None:
@@ -58,14 +61,17 @@ class Wakeups:
             while not connection.is_closed():
                 await self._wanted.wait()
                 self._wanted.clear()
-                words, self._pending = self._pending, set()
-                for word in words:
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, f"{self._owner} {word}")
+                pending, self._pending = self._pending, {}
+                for word, about in pending.items():
+                    payload = " ".join((self._owner, word, *([] if EVERYBODY in about else about)))
+                    if len(payload.encode()) > MOST_BYTES:
+                        payload = f"{self._owner} {word}"
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
                 await asyncio.sleep(QUIET_SECONDS)
         finally:
             connection.terminate()
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        owner, _, word = str(payload).partition(" ")
+        owner, word, *about = str(payload).split(" ")
         if owner != self._owner and word in self._signals:
-            self._signals[word].wake()
+            self._signals[word].wake(about)

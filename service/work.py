@@ -10,7 +10,7 @@ machine fail, the last ones are lost, leases run out and events are looked at ag
 mark of an attempt is a later commit of the same log, and takes the claim before it to the disk with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -27,12 +27,8 @@ __all__ = ["LEASE", "Expected", "Lane", "Mark", "Release", "Work"]
 # Asks for a look at lanes, now.
 ASK = "SELECT okno.ask_lanes($1, $2)"
 
-# All that the reactor notes of some events, in one trip. This waits for the disk: the reactor goes on from its memory,
-# and would not learn that Postgres came back without the lanes.
-REACTED = """
-SELECT okno.ask_lanes($1, $2), okno.expect_commands($3, $4, $5, $6, $7), okno.ask_reads($8, $9, $10),
-       okno.advance($11, $12, NULL), set_config('synchronous_commit', 'on', true)
-"""
+# All that the reactor notes of some events, in one trip; the lanes that are ours now. See sql/0012_reacted.sql.
+REACTED = "SELECT * FROM okno.reacted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 
 # Lanes of all commands that wait, as far as the projection knows: what was lost with the table comes back.
 REFILL = """
@@ -179,12 +175,20 @@ class Work(Attempts):
 
     @waits
     async def reacted(
-        self, lanes: Sequence[tuple[str, str]], commands: Sequence[Expected], reads: Sequence[tuple[str, float, str]],
-        name: str, position: int,
-    ) -> None:  # fmt: skip
-        """Notes lanes to be looked at, commands to be tried, reads that are due, and how far a loop has come."""
-        noted = *columns(lanes, 2), *expected(commands), DOUBT, *columns(reads, 3)
-        await self._pool.execute(REACTED, *noted, name, position)
+        self, lanes: Mapping[tuple[str, str], bool], commands: Sequence[Expected],
+        reads: Sequence[tuple[str, float, str]], name: str, position: int,
+    ) -> dict[str, list[Lane]]:  # fmt: skip
+        """Notes lanes to be looked at, commands to be tried, reads that are due, and how far a loop has come.
+
+        Of the lanes (order, target) those that this process would work off (True) are claimed for it, as far as nobody
+        else has them: returned by target.
+        """
+        asked = columns(((*lane, here) for lane, here in lanes.items()), 3)
+        noted = *asked, self._owner, self.lease, *expected(commands), DOUBT, *columns(reads, 3)
+        claimed: dict[str, list[Lane]] = {}
+        for row in await self._pool.fetch(REACTED, *noted, name, position):
+            claimed.setdefault(row["target"], []).append(Lane(row["order_key"], row["asked"], row["claimed_at"]))
+        return claimed
 
     @waits
     async def advance(self, name: str, position: int, moment: datetime | None = None) -> None:

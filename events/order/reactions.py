@@ -33,16 +33,21 @@ from events.order.state import OrderState, evolve, fold
 from events.order.telling import ARCHIVE, archived, message, message_id, no_news
 from events.recorded import Recorded
 
-__all__ = ["ARCHIVE", "ONEC", "Plan", "Reacting", "Request", "Step", "always", "nothing", "requests"]
+__all__ = ["ARCHIVE", "ONEC", "Plan", "Reacting", "Request", "Step", "always", "nothing", "reacted", "requests"]
 
 
 def requests(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> list[Request]:
     """What the events of a history behind position `after` call for and was not requested yet."""
+    return reacted(order, history, after, plan)[1]
+
+
+def reacted(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> tuple["Reacting", list[Request]]:
+    """The same, with the order as it stands then, for the events that follow."""
     reacting = Reacting(order, plan, _requested(history))
     wanted: list[Request] = []
     for event, following in zip_longest(history, history[1:]):
         wanted += reacting.take(event, following, react=event.position > after)
-    return wanted
+    return reacting, wanted
 
 
 def _requested(history: Sequence[Recorded]) -> Iterator[str]:

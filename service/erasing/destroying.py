@@ -81,7 +81,7 @@ async def _under_lock(
     rows = await connection.fetch(STILL_THERE, list(wanted))
     if missing := [id for id in also if id not in {row["id"] for row in rows}]:
         raise NothingToDo(f"there is no rejected message {missing[0]}: `GET /v1/rejected` lists them")
-    personal = await holdings.personal_of(connection, looked.order)
+    personal = await holdings.personal_of(connection, looked.keys)
     return await holdings.held(connection, looked.keys, personal, [Trace(**row) for row in rows])
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from events.log import LINKED, PERSONAL, Connection, Log, waits
+from events.log import LINKED, Connection, Log, waits
 from events.order.state import OrderState, fold
 from events.recorded import Recorded
 from service.database import Pool
@@ -26,6 +26,9 @@ COUNTS = """
 SELECT (SELECT count(*) FROM okno.bodies b WHERE b.order_key = ANY($1)) AS bodies,
        (SELECT count(*) FROM okno.attempts a WHERE a.order_key = ANY($1) AND a.exchange IS NOT NULL) AS exchanges
 """
+
+# Personal data held under an order's keys, as they came.
+PERSONAL = "SELECT data FROM okno.personal WHERE order_key = ANY($1) ORDER BY position"
 
 # Rejected messages in the order they came, those that were taken in later among them.
 REJECTED = """
@@ -106,7 +109,7 @@ async def look(log: Log, pool: Pool, order: str, channels: Iterable[str]) -> Loo
                 seen.append(row["id"])
             if is_trace(row, test):
                 found.append(_trace(row))
-        personal = await personal_of(connection, order)
+        personal = await personal_of(connection, keys)
         holdings = await held(connection, keys, personal, found)
     quoted = tuple(e.position for e in history if traces.quotes_person(e.data.decode("utf-8", "replace"), personal))
     erased = tuple(e.position for e in history if e.type == "order.erased")
@@ -136,9 +139,9 @@ async def keys_of(connection: Connection, order: str) -> tuple[str, ...]:
     return order, *sorted(row[0] for row in await connection.fetch(LINKED, order))
 
 
-async def personal_of(connection: Connection, order: str) -> tuple[Any, ...]:
+async def personal_of(connection: Connection, keys: Sequence[str]) -> tuple[Any, ...]:
     """The personal data held under an order's keys."""
-    return tuple(msgspec.json.decode(row["data"]) for row in await connection.fetch(PERSONAL, [order]))
+    return tuple(msgspec.json.decode(row["data"]) for row in await connection.fetch(PERSONAL, keys))
 
 
 async def held(

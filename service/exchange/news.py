@@ -55,12 +55,13 @@ async def since(log: Log, cursor: Cursor, channels: Collection[str]) -> News:
     if place.epoch != epoch:
         position = shared(await log.restores(), place.epoch, position)
     changed, position = await _changed(log, position, channels)
-    histories = await log.histories(changed)
+    stories = await log.stories(changed)
     orders = []
     for key, last in changed.items():
-        state = fold(key, histories[key])
+        story = stories[key]
+        state = fold(key, story.events)
         if state.placed and not (last <= cursor.began and _over(state, datetime.now(UTC))):
-            orders.append(Order(state, _people(histories[key], await log.personal(key))))
+            orders.append(Order(state, _people(story.events, story.personal)))
     return News(orders, Place(epoch, position))
 
 

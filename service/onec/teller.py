@@ -14,11 +14,11 @@ import msgspec
 import structlog
 
 from events.codec import encode, own_event
-from events.log import Log, LogUnavailable
+from events.log import Log, LogUnavailable, Story
 from events.order import facts as f
 from events.order.reactions import ONEC
 from events.order.state import Command, OrderState, fold
-from events.recorded import NewEvent, Recorded
+from events.recorded import NewEvent
 from service import backoff, metrics
 from service.attempts import Begun
 from service.decisions import Attempt
@@ -67,11 +67,10 @@ class Teller:
 
     async def _tell(self, lanes: Sequence[Lane]) -> None:
         orders = [lane.order for lane in lanes]
-        histories, personal, attempts, restores = await asyncio.gather(
-            self._log.histories(orders), self._log.personal_of(orders), self._work.attempts(ONEC, orders),
-            self._log.restores(),
-        )  # fmt: skip
-        known = [_Known(order, histories[order], personal[order], attempts, restores) for order in orders]
+        stories, attempts, restores = await asyncio.gather(
+            self._log.stories(orders), self._work.attempts(ONEC, orders), self._log.restores()
+        )
+        known = [_Known(order, stories[order], attempts, restores) for order in orders]
         results = await asyncio.gather(*(self._lane(one) for one in known))
         done = [event for events, _ in results for event in events]
         if done:
@@ -98,7 +97,7 @@ class Teller:
 
     async def _publish_all(self, known: "_Known", done: list[NewEvent]) -> timedelta | None:
         """Publishes one order's messages in turn and adds their outcomes; when to try again the one that failed."""
-        order, state = known.order, fold(known.order, known.history)
+        order, state = known.order, fold(known.order, known.story.events)
         queued = self._publisher is not None and self._publisher.reaches(state.channel)
         for command in state.waiting(ONEC):
             tries = known.attempts[command.id].attempts + 1 if command.id in known.attempts else 1
@@ -134,17 +133,16 @@ def _pause(tries: int) -> timedelta:
 
 
 def _message(command: Command, state: OrderState, known: "_Known") -> dict[str, Any]:
-    by_position = {event.position: event for event in known.history}
+    by_position = {event.position: event for event in known.story.events}
     request, cause = by_position[command.position], by_position[command.cause]
     wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
-    return outbox.message(request, wanted, cause, state, known.personal, known.restores)
+    return outbox.message(request, wanted, cause, state, known.story.personal, known.restores)
 
 
 class _Known(msgspec.Struct, frozen=True):
     """What a lane's messages are made of; `attempts` at all lanes' commands."""
 
     order: str
-    history: Sequence[Recorded]
-    personal: Mapping[int, Any]
+    story: Story
     attempts: Mapping[str, Attempt]
     restores: Sequence[tuple[int, int]]

@@ -186,12 +186,12 @@ class _Telling:
     async def _publish(self, order: str, restores: Sequence[tuple[int, int]]) -> None:
         assert self._publisher is not None
         assert self._queue is not None
-        history, personal = (await self._log.histories([order]))[order], await self._log.personal(order)
-        by_position, state = {event.position: event for event in history}, fold(order, history)
+        story = (await self._log.stories([order]))[order]
+        by_position, state = {event.position: event for event in story.events}, fold(order, story.events)
         for command in _told(state):
             request = by_position[command.position]
             wanted = msgspec.json.decode(request.data, type=f.CommandRequested)
-            told = outbox.message(request, wanted, by_position[command.cause], state, personal, restores)
+            told = outbox.message(request, wanted, by_position[command.cause], state, story.personal, restores)
             await self._publisher.publish(
                 TO_A_QUEUE, self._queue, encode(told), id=command.id, type=command.action, timeout=TIMEOUT,
                 headers={"version": told["version"], "attempt": command.attempts + 1},

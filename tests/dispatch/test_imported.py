@@ -9,9 +9,9 @@ import pytest
 
 from events.codec import encode
 from events.order import facts as f
-from events.order.state import OrderState, fold
+from events.order.reactions import Plan, Reacting, Request, reacted
 from events.recorded import NewEvent, Recorded
-from service import reactor
+from service import considered
 from tests.dispatch.shop import Shop, key
 
 SEEN = f.Seen(status="PROCESSING/STARTED", stage="placed", began_at=datetime(2026, 3, 1, tzinfo=UTC))
@@ -52,11 +52,11 @@ async def test_an_import_makes_nothing_due(shop: Shop, monkeypatch: pytest.Monke
     await bring(shop, "ym/3", ("marketplace.notified", f.Notified(notice="n"), "channel/ym"))
     folded: list[str] = []
 
-    def folding(order: str, history: Sequence[Recorded]) -> OrderState:
+    def folding(order: str, history: Sequence[Recorded], after: int, plan: Plan) -> tuple[Reacting, list[Request]]:
         folded.append(order)
-        return fold(order, history)
+        return reacted(order, history, after, plan)
 
-    monkeypatch.setattr(reactor, "fold", folding)
+    monkeypatch.setattr(considered, "reacted", folding)
     await hub.react()
     assert folded == []
     assert {e.actor for e in await shop.log.read(0)} == {f"{f.IMPORT}anna"}

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from events.order import facts as f
-from events.order.reactions import ONEC, requests
-from service import reactor
+from events.order.reactions import ONEC, reacted
+from service import considered
 from tests.dispatch.shop import Process, Shop, key
 
 MARKS = ("order.confirmed", "order.assembled", "order.shipped", "order.arrived", "order.delivered", "order.completed")
@@ -125,20 +125,20 @@ async def test_an_order_it_fails_on_stops_no_other(shop: Shop, monkeypatch: pyte
     """It is set aside, loudly; the next start, with mended code, requests what was missing."""
     hub = shop.process()
     good, bad = await shop.place(hub), await shop.place(hub)
-    real = requests
+    real = reacted
 
     def failing(order: str, *arguments: Any) -> Any:
         if order == key(bad):
             raise ZeroDivisionError
         return real(order, *arguments)
 
-    monkeypatch.setattr(reactor, "requests", failing)
+    monkeypatch.setattr(considered, "reacted", failing)
     for order in (bad, good):
         await shop.mark(order, "order.shipped")
     await hub.react()
     assert set(await shop.outcomes(good)) == {"delivery"}
     assert await shop.outcomes(bad) == {}
-    monkeypatch.setattr(reactor, "requests", real)
+    monkeypatch.setattr(considered, "reacted", real)
     other = shop.process()
     reacting = asyncio.create_task(other.reactor.run(asyncio.Event(), other.told))
     other.start()
