@@ -127,11 +127,13 @@ def recorded(row: Iterable[Any]) -> Recorded:
 class Log:
     """The event log in one Postgres database. `body_key` is for the keyed hash of raw bodies, and lives outside of it.
 
-    `appended` is called after each append, to wake who follows."""
+    `appended` is called after each append with what was to be appended (nothing: whatever it was), to wake who follows.
+    """
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", body_key: bytes, appended: Callable[[], None] = lambda: None
-    ) -> None:
+        self, pool: "asyncpg.Pool[asyncpg.Record]", body_key: bytes,
+        appended: Callable[[Sequence[NewEvent]], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._pool = pool
         self._body_key = body_key
         self._appended = appended
@@ -150,7 +152,7 @@ class Log:
     async def _append_alone(self, events: Sequence[NewEvent], rejected: Sequence[Rejected] = ()) -> list[Appended]:
         async with self._pool.acquire() as connection:
             outcomes = await self.append_in(connection, events, rejected)
-        self._appended()
+        self._appended(events)
         return outcomes
 
     async def _append_together(self, batches: Sequence[Sequence[NewEvent]]) -> list[list[Appended] | Exception]:
@@ -196,7 +198,7 @@ class Log:
         """A transaction in which nobody else writes to the log, and the position it ends at: to be kept short."""
         async with self._pool.acquire() as connection, connection.transaction():
             yield connection, await connection.fetchval(LOCK)
-        self._appended()
+        self._appended(())
 
     @waits
     async def head(self) -> Head:

@@ -38,7 +38,7 @@ from service.exchange.leaving import leave
 from service.exchange.sessions import Sessions
 from service.exchange.taking import Taking
 from service.http_client import Account, ChannelClient
-from service.hub import Hub, Storage
+from service.hub import NEWS, ROWS, Hub, Storage
 from service.intake import Intake
 from service.leases import Leases
 from service.lives import Lives
@@ -122,7 +122,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
             loops += _react(hub, storage, dispatchers)
         if not roles.isdisjoint(("react", "project")):
             follower = Follower(storage.pool, storage.log, list(PROJECTIONS.values()), hub.owner)
-            loops.append(("projections", partial(follower.run, hub.grown.subscribe())))
+            loops.append(("projections", partial(follower.run, hub.grown.subscribe(ROWS))))
         accounts: dict[str, Account] = {}
         clients: dict[str, ChannelClient] = {}
         for name, channel in hub.settings.channels.items():
@@ -166,7 +166,7 @@ async def _storage(hub: Hub) -> AsyncIterator[Storage]:
         watching = asyncio.create_task(forever("witness", watch.run))
         try:
             await watch.begin()  # before anything is read from the log, or sent because of it
-            log = Log(pool, body_key(settings.data_dir), hub.grown.set)
+            log = Log(pool, body_key(settings.data_dir), hub.grew)
             hub.storage = Storage(pool, log, Work(pool, hub.owner), Leases(pool, hub.owner))
             hub.door.intake = Intake(log, settings, hub.heard.said)
             yield hub.storage
@@ -218,7 +218,7 @@ def _react(hub: Hub, storage: Storage, dispatchers: Mapping[str, Dispatcher]) ->
     aged: list[Loop] = [("retention", Retention(pool, storage.leases, days).run)] if days is not None else []
     return [
         *aged,
-        ("reactor", partial(reactor.run, hub.grown.subscribe(), hub.told)),
+        ("reactor", partial(reactor.run, hub.grown.subscribe(NEWS), hub.told)),
         ("deadlines", deadlines.run),
         ("silence", silence.run),
         ("exchange", exchange),

@@ -42,8 +42,12 @@ POLL_SECONDS = 1.0
 NOTE_SECONDS = 1.0
 """How often it is noted how far the reactor is, where nothing else is."""
 
-READ_TOGETHER = 0.25
-"""Reads that follow our own steps are due at full quarters of a second, so that several orders are read in one call."""
+READ_TOGETHER = 0.5
+"""Reads that follow our own steps are due every so many seconds, so that several orders are read in one call; each
+channel's at a moment of its own, so that marks never wait behind the reads of all of them."""
+
+TICK = 0.02
+"""Seconds behind a moment, so that it is over by Postgres's clock too, which notes it a trip later."""
 
 NAME = "reactor"
 
@@ -60,21 +64,23 @@ class Hands(Protocol):
 
 class Reactor:
     """Follows the log and asks for what must be done. By channel: `plans`, `applied` (seconds until a step that was
-    told shows in a read), and `hands`, where this process has them: they get a lane with the commit that asks for it.
+    told shows in a read), and this process's `hands`: they get a lane with the commit that asks for it.
     """
 
     def __init__(
         self, log: Log, pool: Pool, work: Work, plans: Mapping[str, Plan], leases: Leases, applied: Mapping[str, float],
-        hands: Mapping[str, Hands] | None = None,
+        hands: Mapping[str, Hands],
     ) -> None:  # fmt: skip
         self._log, self._pool, self._work = log, pool, work
-        self._plans, self._leases, self._applied, self._hands = plans, leases, applied, hands or {}
+        self._plans, self._leases, self._applied, self._hands = plans, leases, applied, hands
         self._orders = Orders(log, plans)
+        self._phase = {name: READ_TOGETHER * at / len(plans) for at, name in enumerate(plans)}
         self._seen_before = 0  # where the work tables are new: up to here another reactor may have looked
         self._position: int | None = None  # how far we are; None: as far as is noted
         self._noted, self._note_at = 0, 0.0
         self._more = False
         self._news: set[str] = set()  # whose lanes wait to be claimed, and whose reads (`read/CHANNEL`) are due
+        self._later: dict[str, float] = {}  # in how many seconds a channel's reads are due
         self._asked: set[str] = set()  # commands whose lanes we asked for, until we meet their requests in the log
 
     async def run(self, wake: asyncio.Event, told: Signal) -> None:
@@ -93,6 +99,8 @@ class Reactor:
                         await self.step()
                         if self._news:
                             told.set(*self._news)
+                        for channel, seconds in self._later.items():
+                            asyncio.get_running_loop().call_later(seconds + TICK, told.set, _reads_of(channel))
                     except LogUnavailable as error:
                         logger.warning("reactor waits for Postgres", error=str(error))
                         self._forget()  # what was noted last may be lost, and it may be another log that comes back
@@ -108,7 +116,7 @@ class Reactor:
 
     async def step(self) -> bool:
         """Looks at the next events; False when there are none."""
-        self._news = set()
+        self._news, self._later = set(), {}
         position = self._position
         if position is None:
             position, _ = await self._work.progress(NAME)
@@ -200,7 +208,8 @@ class Reactor:
         self._noted, self._note_at = position, time.monotonic() + NOTE_SECONDS
         taken = {(lane.order, target) for target, own in claimed.items() for lane in own}
         self._news = {target for order, target in lanes if (order, target) not in taken}
-        self._news |= {f"read/{order.partition('/')[0]}" for order, seconds, _ in reads if not seconds}
+        self._news |= {_reads_of(order.partition("/")[0]) for order, seconds, _ in reads if not seconds}
+        self._later = {order.partition("/")[0]: seconds for order, seconds, _ in reads if seconds}
 
     def _own(self, lanes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bool]:
         """Lanes, and whether this process has free hands for them."""
@@ -257,8 +266,18 @@ class Reactor:
         if event.type == "command.done" and isinstance(fact, f.CommandOutcome):
             command = state.commands.get(fact.command)
             if command is not None and command.target != ONEC and fact.message is None:  # not read back just now
-                return [(event.order, self._applied[state.channel] + READ_TOGETHER - time.time() % READ_TOGETHER, "")]
+                channel = state.channel
+                return [(event.order, self._applied[channel] + self._until(channel), "")]
         return []
+
+    def _until(self, channel: str) -> float:
+        """Seconds until the next moment at which a channel's orders are read together."""
+        return READ_TOGETHER - (time.time() + self._phase[channel]) % READ_TOGETHER
+
+
+def _reads_of(channel: str) -> str:
+    """What a channel's reader waits for."""
+    return f"read/{channel}"
 
 
 def _wanted(found: Considered) -> list[tuple[Expected, NewEvent]]:

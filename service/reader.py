@@ -68,8 +68,8 @@ class Reader:
         while not lost.is_set():
             try:
                 due = await self._work.due_reads(self._channel.name, BATCH)
-                if due:
-                    await self._work_off(due)
+                await self._work_off(due)
+                if len(due) == BATCH:
                     continue
             except (LogUnavailable, Unavailable) as error:
                 logger.warning("reads wait", channel=self._channel.name, error=str(error))

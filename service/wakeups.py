@@ -23,6 +23,8 @@ EVERYBODY = "*"
 MOST_BYTES = 7000
 """Postgres takes a little more in one NOTIFY; what is longer wakes everybody."""
 
+NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+
 
 class Wakeups:
     """This process's ear and voice; `signals` by the word that goes over the wire."""
@@ -62,14 +64,14 @@ class Wakeups:
                 await self._wanted.wait()
                 self._wanted.clear()
                 pending, self._pending = self._pending, {}
-                for word, about in pending.items():
-                    payload = " ".join((self._owner, word, *([] if EVERYBODY in about else about)))
-                    if len(payload.encode()) > MOST_BYTES:
-                        payload = f"{self._owner} {word}"
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+                await connection.execute(NOTIFY, CHANNEL, [self._payload(*one) for one in pending.items()])
                 await asyncio.sleep(QUIET_SECONDS)
         finally:
             connection.terminate()
+
+    def _payload(self, word: str, about: Collection[str]) -> str:
+        payload = " ".join((self._owner, word, *about))
+        return payload if EVERYBODY not in about and len(payload.encode()) <= MOST_BYTES else f"{self._owner} {word}"
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         owner, word, *about = str(payload).split(" ")

@@ -27,7 +27,7 @@ __all__ = ["LEASE", "Expected", "Lane", "Mark", "Release", "Work"]
 # Asks for a look at lanes, now.
 ASK = "SELECT okno.ask_lanes($1, $2)"
 
-# All that the reactor notes of some events, in one trip; the lanes that are ours now. See sql/0012_reacted.sql.
+# All that the reactor notes of some events, in one trip; the lanes that are ours now. See sql/0013_reacted.sql.
 REACTED = "SELECT * FROM okno.reacted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 
 # Lanes of all commands that wait, as far as the projection knows: what was lost with the table comes back.

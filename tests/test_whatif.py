@@ -60,7 +60,7 @@ def plans(config: Path) -> dict[str, Plan]:
 
 async def react(pool: Pool, log: Log, plans: dict[str, Plan]) -> None:
     """The hub's reactor, up to the end."""
-    reactor = Reactor(log, pool, Work(pool, "test"), plans, Leases(pool, "test"), dict.fromkeys(plans, 1.0))
+    reactor = Reactor(log, pool, Work(pool, "test"), plans, Leases(pool, "test"), dict.fromkeys(plans, 1.0), {})
     while await reactor.step():
         pass
 

@@ -54,6 +54,27 @@ async def test_one_process_wakes_the_other_and_not_itself_twice(database_url: st
         assert not own.is_set()
 
 
+async def test_only_those_are_woken_who_wait_for_it(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and in other processes; everybody where nothing is named, or more than a notice holds."""
+    async with process(database_url, "a") as here, process(database_url, "b") as there:
+        await until(database_url, 2)
+        shop, other, all_ = (there.subscribe(about) for about in ("ym-1", "ym-2", None))
+        own = here.subscribe("ym-2")
+        here.set("ym-1", "1c")
+        async with asyncio.timeout(10):
+            await all_.wait()
+        assert (shop.is_set(), other.is_set(), own.is_set()) == (True, False, False)
+        here.set()
+        async with asyncio.timeout(10):
+            await other.wait()
+        assert own.is_set()
+        other.clear()
+        monkeypatch.setattr(wakeups, "MOST_BYTES", 10)
+        here.set("ym-1")
+        async with asyncio.timeout(10):
+            await other.wait()
+
+
 async def test_a_cut_connection_is_made_anew(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Postgres ends the ear's connection; soon it hears again."""
     monkeypatch.setattr(wakeups, "AGAIN_SECONDS", 0.05)

@@ -97,7 +97,7 @@ async def settle(pool: Pool, config: Path, events: Sequence[NewEvent], size: int
     for at in range(0, len(events), size):
         await log.append(events[at : at + size])
     plans = {name: plan_of(channel) for name, channel in channels.items()}
-    reactor = Reactor(log, pool, work, plans, leases, dict.fromkeys(channels, 1.0))
+    reactor = Reactor(log, pool, work, plans, leases, dict.fromkeys(channels, 1.0), {})
     teller = Teller(log, work, None)
     while await reactor.step():
         pass

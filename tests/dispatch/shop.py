@@ -61,9 +61,10 @@ class Client(ChannelClient):
 
 
 class Process:
-    """One hub process's loops between the log and a marketplace."""
+    """One hub process's loops between the log and a marketplace; with `hands` its reactor gives lanes to its own
+    dispatcher, as where both roles are in one process."""
 
-    def __init__(self, shop: "Place") -> None:
+    def __init__(self, shop: "Place", *, hands: bool = False) -> None:
         self.shop, channel, owner = shop, shop.channel, secrets.token_hex(4)
         self.work = Work(shop.pool, owner, LEASE)
         self.leases = Leases(shop.pool, owner)
@@ -71,10 +72,11 @@ class Process:
         self.reader = Reader(channel, shop.log, self.work, self.client, shop.door, self.leases)
         self.poller = Poller(channel, shop.log, self.work, self.client, self.reader, self.leases)
         plan = plan_of(channel)
-        self.reactor = Reactor(
-            shop.log, shop.pool, self.work, {channel.name: plan}, self.leases, {channel.name: SETTLE}
-        )
         self.dispatcher = Dispatcher(channel, plan, shop.log, self.work, self.client, self.reader)
+        self.reactor = Reactor(
+            shop.log, shop.pool, self.work, {channel.name: plan}, self.leases, {channel.name: SETTLE},
+            {channel.name: self.dispatcher} if hands else {},
+        )  # fmt: skip
         self.told = Signal()
         self._running: asyncio.Task[None] | None = None
 
@@ -109,9 +111,9 @@ class Place:
     door: Door
     processes: list[Process] = field(default_factory=list)
 
-    def process(self) -> Process:
+    def process(self, *, hands: bool = False) -> Process:
         """A new process, not dispatching yet."""
-        self.processes.append(Process(self))
+        self.processes.append(Process(self, hands=hands))
         return self.processes[-1]
 
     async def said(self, order: str, kind: str, fact: f.Fact | None = None) -> None:

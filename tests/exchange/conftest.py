@@ -49,7 +49,7 @@ class Shop(Facts):
         plans = {name: plan_of(channel) for name, channel in settings.channels.items()}
         applied = {name: channel.marketplace.applied_seconds for name, channel in settings.channels.items()}
         self.given: dict[str, str] = {}
-        self.reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied)
+        self.reactor = Reactor(storage.log, storage.pool, storage.work, plans, storage.leases, applied, {})
 
     async def order(self, key: str, **fields: Any) -> str:
         """A buyer's order, as the marketplace shows it and 1C is to be told of it."""

@@ -14,18 +14,14 @@ DECLARE
     v_now timestamptz := clock_timestamp();
     v_until timestamptz := v_now + p_lease;
 BEGIN
-    RETURN QUERY WITH asked AS (
-        INSERT INTO okno.dispatch AS d (order_key, target, due_at, owner, leased_until)
-        SELECT a.k, a.t, v_now, CASE WHEN a.c THEN p_owner END, CASE WHEN a.c THEN v_until END
-        FROM unnest(p_order, p_target, p_claim) AS a(k, t, c) ORDER BY a.k, a.t
-        ON CONFLICT (order_key, target) DO UPDATE
-        SET asked = d.asked + 1, due_at = least(d.due_at, v_now),
-            owner = CASE WHEN d.leased_until >= v_now THEN d.owner ELSE coalesce(excluded.owner, d.owner) END,
-            leased_until = CASE WHEN d.leased_until >= v_now THEN d.leased_until
-                                ELSE coalesce(excluded.leased_until, d.leased_until) END
-        RETURNING d.order_key, d.target, d.asked, d.owner, d.leased_until
-    )
-    SELECT n.order_key, n.target, n.asked, v_now FROM asked n WHERE n.owner = p_owner AND n.leased_until = v_until;
+    INSERT INTO okno.dispatch AS d (order_key, target, due_at, owner, leased_until)
+    SELECT a.k, a.t, v_now, CASE WHEN a.c THEN p_owner END, CASE WHEN a.c THEN v_until END
+    FROM unnest(p_order, p_target, p_claim) AS a(k, t, c) ORDER BY a.k, a.t
+    ON CONFLICT (order_key, target) DO UPDATE
+    SET asked = d.asked + 1, due_at = least(d.due_at, v_now),
+        owner = CASE WHEN d.leased_until >= v_now THEN d.owner ELSE coalesce(excluded.owner, d.owner) END,
+        leased_until = CASE WHEN d.leased_until >= v_now THEN d.leased_until
+                            ELSE coalesce(excluded.leased_until, d.leased_until) END;
     IF p_command <> '{}' THEN
         PERFORM okno.expect_commands(p_command, p_command_order, p_command_target, p_open, p_doubt);
     END IF;
@@ -34,4 +30,9 @@ BEGIN
     END IF;
     PERFORM okno.advance(p_name, p_position, NULL);
     PERFORM set_config('synchronous_commit', 'on', true);
+    IF true = ANY (p_claim) THEN  -- claimed behind the moment from which its commands may be tried
+        RETURN QUERY SELECT d.order_key, d.target, d.asked, clock_timestamp()
+        FROM unnest(p_order, p_target) AS a(k, t) JOIN okno.dispatch d ON d.order_key = a.k AND d.target = a.t
+        WHERE d.owner = p_owner AND d.leased_until = v_until;
+    END IF;
 END $$;
