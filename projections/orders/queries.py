@@ -19,9 +19,10 @@ MOST = 500
 """Orders a list takes, at most."""
 
 # So many orders, newest change first. A limit that Postgres does not know counts as a tenth of all rows, and speaks for
-# reading the whole table: it is told the largest one.
+# reading the whole table: it is told the largest one. Bodies come as bytes: as text they would be decoded, only to be
+# encoded again.
 LISTED = f"""
-SELECT n.position, n.channel, n.body
+SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body
 FROM (SELECT o.position, o.channel, o.body FROM okno.orders o {{}} LIMIT {MOST + 1}) AS n LIMIT $1
 """  # noqa: S608  # constants
 
@@ -38,20 +39,37 @@ OF_BOTH = LISTED.format("""
 WHERE o.channel = $3 AND (o.stage, o.position) < ($4, $2) AND o.stage >= $4 ORDER BY o.stage DESC, o.position DESC
 """)
 
-# Orders with some attention: they are few, and have an index of their own.
-WITH_ATTENTION = LISTED.format("""
-WHERE o.position < $2 AND o.attention <> '{}' AND ($3 = 'any' OR $3 = ANY(o.attention))
-  AND ($4::text IS NULL OR o.channel = $4) AND ($5::text IS NULL OR o.stage = $5) ORDER BY o.position DESC
-""")
+# What else narrows a list; each is left out where it is null.
+AMONG = """
+  AND ($3::text IS NULL OR o.channel = $3) AND ($4::text IS NULL OR o.stage = $4)
+  AND ($5::text IS NULL OR o.attention <> '{}' AND ($5 = 'any' OR $5 = ANY(o.attention)))
+"""
 
-# Orders that hold a text. The grams find candidates by an index, the text decides. Whether that index or the one of
-# positions is the better way depends on how many orders hold them: because they could be null, a plan for all values
-# would be dear, and Postgres plans each time.
-SEARCHED = LISTED.format("""
+# Orders with some attention: they are few, and have an index of their own.
+WITH_ATTENTION = LISTED.format(f"WHERE o.position < $2 AND o.attention <> '{{}}' {AMONG} ORDER BY o.position DESC")
+
+FEW = 5_000
+"""Orders that hold a text, at most, where they are sorted."""
+
+# Orders that hold a text: the grams find candidates by an index, the text decides. Where these are many nothing is
+# found but that.
+SEARCHED = f"""
+WITH found AS MATERIALIZED (
+    SELECT s.order_key FROM okno.order_search s WHERE s.grams @> $7 AND position($6 IN s.search) > 0 LIMIT {FEW + 1}
+)
+SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body, f.many
+FROM (SELECT count(*) > {FEW} AS many FROM found) AS f LEFT JOIN (
+    SELECT o.position, o.channel, o.body FROM okno.orders o
+    WHERE o.order_key = ANY(ARRAY(SELECT order_key FROM found)) AND o.position < $2 {AMONG}
+    ORDER BY o.position DESC LIMIT {MOST + 1}
+) AS n ON NOT f.many ORDER BY n.position DESC LIMIT $1
+"""  # noqa: S608  # constants
+
+# The same where many hold it, or it is too short for a gram: the newest are soon met on the way through all orders.
+# Left to guess which way is the shorter one, Postgres now and then goes all of this one for a handful.
+HOLDING = LISTED.format(f"""
 JOIN okno.order_search s ON s.order_key = o.order_key
-WHERE o.position < $2 AND position($3 IN s.search) > 0 AND ($4::text[] IS NULL OR s.grams @> $4)
-  AND ($5::text IS NULL OR o.channel = $5) AND ($6::text IS NULL OR o.stage = $6)
-  AND ($7::text IS NULL OR o.attention <> '{}' AND ($7 = 'any' OR $7 = ANY(o.attention))) ORDER BY o.position DESC
+WHERE position($6 IN s.search) > 0 AND o.position < $2 {AMONG} ORDER BY o.position DESC
 """)
 
 # One order.
@@ -94,7 +112,7 @@ async def listed(pool: Pool, **asked: Unpack[Asked]) -> tuple[list[OrderRow], st
 async def bodies(
     pool: Pool, *, stage: str | None = None, channel: str | None = None, attention: str | None = None,
     q: str | None = None, after: str | None = None, limit: int = 50,
-) -> tuple[list[tuple[str, str]], str | None]:  # fmt: skip
+) -> tuple[list[tuple[str, bytes]], str | None]:  # fmt: skip
     """Orders as they are stored, each with its channel, newest change first, and the cursor of the next page.
 
     `attention`: `any` or a code; `q`: part of the number, the document's number or an article, in either case; `limit`:
@@ -106,16 +124,22 @@ async def bodies(
     if not storable(stage, channel, attention, q):
         return [], None
     statement, *arguments = listing(stage, channel, attention, searchable(q.strip()) if q else "")
-    rows = await pool.fetch(statement, limit + 1, LAST if before is None else before, *arguments)
-    return [(row[1], row[2]) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None
+    upto = LAST if before is None else before
+    rows = await pool.fetch(statement, limit + 1, upto, *arguments)
+    if statement == SEARCHED and rows[0]["many"]:
+        rows = await pool.fetch(HOLDING, limit + 1, upto, *arguments[:-1])
+    found = [(row["channel"], row["body"]) for row in rows[:limit] if row["position"] is not None]
+    return found, str(rows[limit - 1]["position"]) if len(rows) > limit else None
 
 
 def listing(stage: str | None, channel: str | None, attention: str | None, text: str) -> tuple[str, *tuple[Any, ...]]:
     """Which statement answers a question, and its arguments behind the limit and the position."""
     if text:
-        return SEARCHED, text, telling(text) or None, channel, stage, attention
+        known = telling(text)
+        among = channel, stage, attention, text
+        return (SEARCHED, *among, known) if known else (HOLDING, *among)
     if attention is not None:
-        return WITH_ATTENTION, attention, channel, stage
+        return WITH_ATTENTION, channel, stage, attention
     if channel is not None and stage is not None:
         return OF_BOTH, channel, stage
     if channel is not None:
@@ -123,19 +147,19 @@ def listing(stage: str | None, channel: str | None, attention: str | None, text:
     return (NEWEST,) if stage is None else (OF_STAGE, stage)
 
 
-def passed(found: Iterable[tuple[str, str]], kinds: Mapping[str, tuple[str, str]]) -> list[Raw]:
+def passed(found: Iterable[tuple[str, bytes]], kinds: Mapping[str, tuple[str, str]]) -> list[Raw]:
     """What `bodies` found as the API lists it, with kind and model as `present` fills them in.
 
     Bodies are not read: to take apart what is only passed on, and to put it together again, was most of a list's work.
     """
     nothing = _spliced("", "")
     said = {name: _spliced(*kind) for name, kind in kinds.items()}
-    return [Raw(said.get(channel, nothing) + body.removeprefix("{")) for channel, body in found]
+    return [Raw(said.get(channel, nothing) + body.removeprefix(b"{")) for channel, body in found]
 
 
-def _spliced(kind: str, model: str) -> str:
+def _spliced(kind: str, model: str) -> bytes:
     """How an order begins whose body goes on behind the brace."""
-    return encode({"kind": kind, "model": model}).decode().removesuffix("}") + ","
+    return encode({"kind": kind, "model": model}).removesuffix(b"}") + b","
 
 
 def telling(text: str) -> list[str]:
