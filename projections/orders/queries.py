@@ -56,13 +56,13 @@ FEW = 5_000
 SEARCHED = f"""
 WITH found AS MATERIALIZED (
     SELECT s.order_key FROM okno.order_search s WHERE s.grams @> $7 AND position($6 IN s.search) > 0 LIMIT {FEW + 1}
-)
-SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body, f.many
-FROM (SELECT count(*) > {FEW} AS many FROM found) AS f LEFT JOIN (
+), counted AS (SELECT count(*) > {FEW} AS many FROM found)
+SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body, c.many FROM counted AS c LEFT JOIN (
     SELECT o.position, o.channel, o.body FROM okno.orders o
-    WHERE o.order_key = ANY(ARRAY(SELECT order_key FROM found)) AND o.position < $2 {AMONG}
+    WHERE o.order_key = ANY(ARRAY(SELECT order_key FROM found WHERE NOT (SELECT many FROM counted)))
+      AND o.position < $2 {AMONG}
     ORDER BY o.position DESC LIMIT {MOST + 1}
-) AS n ON NOT f.many ORDER BY n.position DESC LIMIT $1
+) AS n ON true ORDER BY n.position DESC LIMIT $1
 """  # noqa: S608  # constants
 
 # The same where many hold it, or it is too short for a gram: the newest are soon met on the way through all orders.
