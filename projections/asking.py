@@ -2,14 +2,15 @@
 
 import re
 
-_LAST = 2**63 - 1
+LAST = 2**63 - 1
+"""The largest position there may be: behind everything."""
 
 
 def position(after: str | None) -> int | None:
     """The position a cursor stands for; `ValueError` for a text that is none."""
     if after is None:
         return None
-    if re.fullmatch(r"[0-9]{1,19}", after) is None or int(after) > _LAST:
+    if re.fullmatch(r"[0-9]{1,19}", after) is None or int(after) > LAST:
         raise ValueError(f"{after[:40]!r} is no cursor: pass `next` of the page before as it came")
     return int(after)
 

@@ -1,7 +1,7 @@
 """What live rows say differently from those a rebuild filled beside: streamed in one snapshot, order by order.
 
-Orders touched behind what the live rows or those beside have seen are left out: they differ by their age only. JSON is
-compared as jsonb, so neither spelling nor the order of keys makes a difference.
+Orders touched behind what the live rows or those beside have seen are left out: they differ by their age only. JSON
+whose text differs is compared as jsonb, so neither spelling nor the order of keys makes a difference.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -87,20 +87,29 @@ async def _of(
 
 def _query(table: Table) -> str:
     """Rows of a table that are not the same in both, a side after the other."""
-    live, beside = [
-        ", ".join(f"{side}.{c}::jsonb" if c in table.json else f"{side}.{c}" for c in table.columns) for side in "lb"
-    ]
+    live, beside = [", ".join(f"{side}.{c}" for c in table.columns) for side in "lb"]
+    said, made = [", ".join(_compared(side, c, table) for c in table.columns) for side in "lb"]
     key = list(dict.fromkeys(("order_key", *table.key)))
     return f"""
         SELECT {live}, {beside} FROM okno.{table.name} l FULL JOIN okno.{table.name}{BESIDE} b
             ON {" AND ".join(f"l.{c} = b.{c}" for c in key)}
-        WHERE ({live}) IS DISTINCT FROM ({beside})
+        WHERE ({said}) IS DISTINCT FROM ({made})
           AND NOT EXISTS (SELECT FROM okno.projection_failures f WHERE f.projection = $1 AND f.generation = $2
                           AND f.order_key = coalesce(l.order_key, b.order_key))
           AND NOT EXISTS (SELECT FROM okno.events e
                           WHERE e.order_key = coalesce(l.order_key, b.order_key) AND e.position > $3)
         ORDER BY coalesce(l.order_key, b.order_key) COLLATE "C", {", ".join(f"coalesce(l.{c}, b.{c})" for c in key)}
     """  # noqa: S608  # our own names
+
+
+def _compared(side: str, column: str, table: Table) -> str:
+    """A column's value on one side as Postgres compares it; JSON of one text need not be understood to be equal."""
+    value = f"{side}.{column}"
+    return (
+        f"CASE WHEN l.{column}::text = b.{column}::text THEN NULL ELSE {value}::jsonb END"
+        if column in table.json
+        else value
+    )
 
 
 def compared(table: Table, live: Sequence[Any], rebuilt: Sequence[Any]) -> list[Difference]:

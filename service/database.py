@@ -25,6 +25,10 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 MIGRATIONS = (("events", "sql"), ("projections", "orders"), ("projections", "commands"), ("service", "sql"))
 """Folders whose `.sql` files make the schema, in this order; a file once applied is never changed."""
 
+MIGRATING = 3600.0
+"""Seconds a migration may take: one that moves the rows of millions of orders takes minutes. Cut off after the usual
+minute it would be rolled back, and begun anew by the next start."""
+
 # One migration at a time, over all processes.
 LOCK = "SELECT pg_advisory_lock(hashtext('okno.migrate'))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtext('okno.migrate'))"
@@ -52,7 +56,7 @@ def scripts() -> list[tuple[str, str]]:
 async def migrate(connection: asyncpg.Connection) -> list[str]:
     """Brings the schema up to date and says what it applied; two at once do it once."""
     applied = []
-    await connection.execute(LOCK)
+    await connection.execute(LOCK, timeout=MIGRATING)
     try:
         await connection.execute("CREATE SCHEMA IF NOT EXISTS okno")
         await connection.execute(
@@ -62,7 +66,7 @@ async def migrate(connection: asyncpg.Connection) -> list[str]:
         for name, text in scripts():
             if name not in done:
                 async with connection.transaction():
-                    await connection.execute(text)
+                    await connection.execute(text, timeout=MIGRATING)
                     await connection.execute("INSERT INTO okno.migrations (name) VALUES ($1)", name)
                 applied.append(name)
     finally:

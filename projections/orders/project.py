@@ -79,15 +79,15 @@ class Attention(msgspec.Struct, frozen=True):
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One order's current state, as it is stored and as the API gives it.
 
-    `kind` and `model` are settings, not history: `present` fills them in. `customer` and the delivery's address are
-    personal: no row holds them, who may show them joins them. A new field gets a default, so that rows of the version
-    before can be read until they are rebuilt.
+    `kind` and `model` are settings, not history: no row holds them, `present` fills them in. `customer` and the
+    delivery's address are personal: no row holds them either, who may show them joins them. A new field gets a default,
+    so that rows of the version before can be read until they are rebuilt.
     """
 
     order: str
     channel: str
-    kind: str = ""
-    model: str = ""
+    kind: str | msgspec.UnsetType = msgspec.UNSET
+    model: str | msgspec.UnsetType = msgspec.UNSET
     number: str
     stage: str
     version: int
@@ -123,11 +123,17 @@ class Row(NamedTuple):
     status: str | None
     attention: list[str]
     skus: list[str]
-    search: str
-    grams: list[str]
     placed_at: datetime | None
     updated_at: datetime | None
     body: str
+
+
+class SearchRow(NamedTuple):
+    """A row of okno.order_search."""
+
+    order_key: str
+    search: str
+    grams: list[str]
 
 
 class DeadlineRow(NamedTuple):
@@ -175,11 +181,11 @@ def project(state: OrderState) -> Rows:
         order_key=order.order, channel=order.channel, number=order.number, stage=order.stage, version=order.version,
         position=order.position, document_number=number, total=order.total, currency=order.currency,
         status=order.marketplace.status, attention=sorted({a.code for a in order.attention}), skus=skus,
-        search=search, grams=grams(search),
         placed_at=order.placed_at, updated_at=order.updated_at, body=encode(order).decode(),
     )  # fmt: skip
     deadlines = sorted({DeadlineRow(order.order, d.stage, d.due) for d in _open(state, order.stage)})
-    return {"orders": [row], "order_deadlines": deadlines}
+    found_by = SearchRow(order.order, search, grams(search))
+    return {"orders": [row], "order_deadlines": deadlines, "order_search": [found_by]}
 
 
 def searchable(text: str) -> str:
@@ -214,6 +220,7 @@ ORDERS = Projection(
     tables=(
         Table("orders", Row._fields, ("order_key",), frozenset({"body"})),
         Table("order_deadlines", DeadlineRow._fields, ("order_key", "stage", "due"), steady=True),
+        Table("order_search", SearchRow._fields, ("order_key",), steady=True),
     ),
     project=project,
 )

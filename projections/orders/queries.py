@@ -2,29 +2,75 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 from msgspec import Raw
 
 from events.codec import encode
 from events.log import waits
-from projections.asking import position, storable
+from projections.asking import LAST, position, storable
 from projections.orders.project import OrderRow, grams, present, searchable
 from projections.store import Pool
 
 __all__ = ["OrderRow", "bodies", "counts", "deadlines", "listed", "one", "passed", "present"]
 
-# Orders, newest change first; each filter is left out where it is null: Postgres plans such a statement for the values
-# at hand each time, because a plan for all would cost more. The grams find candidates by an index, the text decides.
-LISTED = """
-SELECT o.position, o.body FROM okno.orders o
-WHERE ($1::text IS NULL OR o.stage = $1) AND ($2::text IS NULL OR o.channel = $2)
-  AND ($3::text IS NULL OR o.attention <> '{}' AND ($3 = 'any' OR $3 = ANY(o.attention)))
-  AND ($4::text IS NULL OR position($4 IN o.search) > 0) AND ($5::text[] IS NULL OR o.grams @> $5)
-  AND ($6::bigint IS NULL OR o.position < $6)
-ORDER BY o.position DESC LIMIT $7
+MOST = 500
+"""Orders a list takes, at most."""
+
+# So many orders, newest change first. A limit that Postgres does not know counts as a tenth of all rows, and speaks for
+# reading the whole table: it is told the largest one. Bodies come as bytes: as text they would be decoded, only to be
+# encoded again.
+LISTED = f"""
+SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body
+FROM (SELECT o.position, o.channel, o.body FROM okno.orders o {{}} LIMIT {MOST + 1}) AS n LIMIT $1
+"""  # noqa: S608  # constants
+
+# Each walks the index that is in its order, however few orders there are of a stage or channel: comparisons of rows
+# leave Postgres no other one, also where it keeps one plan for all values, as it may after a while.
+NEWEST = LISTED.format("WHERE o.position < $2 ORDER BY o.position DESC")
+OF_STAGE = LISTED.format("""
+WHERE (o.stage, o.position) < ($3, $2) AND o.stage >= $3 ORDER BY o.stage DESC, o.position DESC
+""")
+OF_CHANNEL = LISTED.format("""
+WHERE (o.channel, o.position) < ($3, $2) AND o.channel >= $3 ORDER BY o.channel DESC, o.position DESC
+""")
+OF_BOTH = LISTED.format("""
+WHERE o.channel = $3 AND (o.stage, o.position) < ($4, $2) AND o.stage >= $4 ORDER BY o.stage DESC, o.position DESC
+""")
+
+# What else narrows a list; each is left out where it is null.
+AMONG = """
+  AND ($3::text IS NULL OR o.channel = $3) AND ($4::text IS NULL OR o.stage = $4)
+  AND ($5::text IS NULL OR o.attention <> '{}' AND ($5 = 'any' OR $5 = ANY(o.attention)))
 """
+
+# Orders with some attention: they are few, and have an index of their own.
+WITH_ATTENTION = LISTED.format(f"WHERE o.position < $2 AND o.attention <> '{{}}' {AMONG} ORDER BY o.position DESC")
+
+FEW = 5_000
+"""Orders that hold a text, at most, where they are sorted."""
+
+# Orders that hold a text: the grams find candidates by an index, the text decides. Where these are many nothing is
+# found but that.
+SEARCHED = f"""
+WITH found AS MATERIALIZED (
+    SELECT s.order_key FROM okno.order_search s WHERE s.grams @> $7 AND position($6 IN s.search) > 0 LIMIT {FEW + 1}
+), counted AS (SELECT count(*) > {FEW} AS many FROM found)
+SELECT n.position, n.channel, convert_to(n.body::text, 'UTF8') AS body, c.many FROM counted AS c LEFT JOIN (
+    SELECT o.position, o.channel, o.body FROM okno.orders o
+    WHERE o.order_key = ANY(ARRAY(SELECT order_key FROM found WHERE NOT (SELECT many FROM counted)))
+      AND o.position < $2 {AMONG}
+    ORDER BY o.position DESC LIMIT {MOST + 1}
+) AS n ON true ORDER BY n.position DESC LIMIT $1
+"""  # noqa: S608  # constants
+
+# The same where many hold it, or it is too short for a gram: the newest are soon met on the way through all orders.
+# Left to guess which way is the shorter one, Postgres now and then goes all of this one for a handful.
+HOLDING = LISTED.format(f"""
+JOIN okno.order_search s ON s.order_key = o.order_key
+WHERE position($6 IN s.search) > 0 AND o.position < $2 {AMONG} ORDER BY o.position DESC
+""")
 
 # One order.
 ONE = "SELECT o.body FROM okno.orders o WHERE o.order_key = $1"
@@ -43,7 +89,6 @@ DEADLINES = (
 )
 
 _BODY = msgspec.json.Decoder(OrderRow)
-_PARTS = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Asked(TypedDict, total=False):
@@ -60,43 +105,61 @@ class Asked(TypedDict, total=False):
 async def listed(pool: Pool, **asked: Unpack[Asked]) -> tuple[list[OrderRow], str | None]:
     """`bodies`, read."""
     found, after = await bodies(pool, **asked)
-    return [_BODY.decode(body) for body in found], after
+    return [_BODY.decode(body) for _, body in found], after
 
 
 @waits
 async def bodies(
     pool: Pool, *, stage: str | None = None, channel: str | None = None, attention: str | None = None,
     q: str | None = None, after: str | None = None, limit: int = 50,
-) -> tuple[list[str], str | None]:  # fmt: skip
-    """Orders as they are stored, newest change first, and the cursor of the next page.
+) -> tuple[list[tuple[str, bytes]], str | None]:  # fmt: skip
+    """Orders as they are stored, each with its channel, newest change first, and the cursor of the next page.
 
-    `attention`: `any` or a code; `q`: part of the number, the document's number or an article, in either case.
-    `ValueError` for a cursor that is none.
+    `attention`: `any` or a code; `q`: part of the number, the document's number or an article, in either case; `limit`:
+    `MOST` or less. `ValueError` for a cursor that is none.
 
     An order that changes while pages are turned moves to the first page and is not seen again on a later one.
     """
     before = position(after)
     if not storable(stage, channel, attention, q):
         return [], None
-    text = searchable(q.strip()) if q else ""
-    arguments = (stage, channel, attention, text or None, telling(text) or None, before)
-    rows = await pool.fetch(LISTED, *arguments, limit + 1)
-    return [row["body"] for row in rows[:limit]], str(rows[limit - 1]["position"]) if len(rows) > limit else None
+    statement, *arguments = listing(stage, channel, attention, searchable(q.strip()) if q else "")
+    upto = LAST if before is None else before
+    rows = await pool.fetch(statement, limit + 1, upto, *arguments)
+    if statement == SEARCHED and rows[0]["many"]:
+        rows = await pool.fetch(HOLDING, limit + 1, upto, *arguments[:-1])
+    found = [(row["channel"], row["body"]) for row in rows[:limit] if row["position"] is not None]
+    return found, str(rows[limit - 1]["position"]) if len(rows) > limit else None
 
 
-def passed(found: Iterable[str], kinds: Mapping[str, tuple[str, str]]) -> list[dict[str, Raw]]:
-    """Bodies as the API lists them, with kind and model as `present` fills them in.
+def listing(stage: str | None, channel: str | None, attention: str | None, text: str) -> tuple[str, *tuple[Any, ...]]:
+    """Which statement answers a question, and its arguments behind the limit and the position."""
+    if text:
+        known = telling(text)
+        among = channel, stage, attention, text
+        return (SEARCHED, *among, known) if known else (HOLDING, *among)
+    if attention is not None:
+        return WITH_ATTENTION, channel, stage, attention
+    if channel is not None and stage is not None:
+        return OF_BOTH, channel, stage
+    if channel is not None:
+        return OF_CHANNEL, channel
+    return (NEWEST,) if stage is None else (OF_STAGE, stage)
 
-    Their values are not read: to take apart what is only passed on, and to put it together again, was most of a list's
-    work.
+
+def passed(found: Iterable[tuple[str, bytes]], kinds: Mapping[str, tuple[str, str]]) -> list[Raw]:
+    """What `bodies` found as the API lists it, with kind and model as `present` fills them in.
+
+    Bodies are not read: to take apart what is only passed on, and to put it together again, was most of a list's work.
     """
-    said = {
-        encode(name): {"kind": Raw(encode(kind)), "model": Raw(encode(model))} for name, (kind, model) in kinds.items()
-    }
-    orders = [_PARTS.decode(body) for body in found]
-    for order in orders:
-        order.update(said.get(bytes(order["channel"]), {}))
-    return orders
+    nothing = _spliced("", "")
+    said = {name: _spliced(*kind) for name, kind in kinds.items()}
+    return [Raw(said.get(channel, nothing) + body.removeprefix(b"{")) for channel, body in found]
+
+
+def _spliced(kind: str, model: str) -> bytes:
+    """How an order begins whose body goes on behind the brace."""
+    return encode({"kind": kind, "model": model}).removesuffix(b"}") + b","
 
 
 def telling(text: str) -> list[str]:

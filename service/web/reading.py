@@ -32,7 +32,7 @@ async def order_list(request: web.Request) -> web.StreamResponse:
         found, after = await orders.bodies(
             storage(request).pool, stage=_one_of(query, "stage", STAGES), channel=query.get("channel") or None,
             attention=query.get("attention") or None, q=query.get("q") or None, after=query.get("after") or None,
-            limit=_limit(query, 50, MOST),
+            limit=_limit(query, 50, orders.MOST),
         )  # fmt: skip
     return json(Page(orders.passed(found, kinds_of(request.app[HUB])), after))
 

@@ -42,8 +42,8 @@ ENOUGH = "SELECT count(*) >= $1 FROM (SELECT FROM okno.orders LIMIT $1) AS few"
 # Indexes that are faster made at once than row by row.
 INDEXES = """
 SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition FROM pg_index
-WHERE indrelid IN ('okno.orders'::regclass, 'okno.order_deadlines'::regclass, 'okno.personal'::regclass,
-                   'okno.documents'::regclass) AND NOT indisunique
+WHERE indrelid IN ('okno.orders'::regclass, 'okno.order_search'::regclass, 'okno.order_deadlines'::regclass,
+                   'okno.personal'::regclass, 'okno.documents'::regclass) AND NOT indisunique
 """
 
 # Which copies there are to be. There are nine hundred kinds of kettles.
@@ -64,23 +64,33 @@ CREATE FUNCTION pg_temp.renamed(said text, p plan) RETURNS text LANGUAGE sql AS 
 $$
 """
 
-# Current orders; grams as `grams` of projections/orders/project.py makes them.
+# Current orders.
 COPY_ORDERS = """
 INSERT INTO okno.orders
     (order_key, channel, number, stage, version, position, document_number, total, currency, status, attention, skus,
-     search, grams, placed_at, updated_at, body)
+     placed_at, updated_at, body)
 SELECT p.new_key, p.channel, p.new, o.stage, o.version, o.position + p.further,
        pg_temp.renamed(o.document_number, p), o.total, o.currency, o.status, o.attention,
-       pg_temp.renamed(o.skus::text, p)::text[], text.search, grams.found, o.placed_at, o.updated_at,
-       pg_temp.renamed(o.body::text, p)::jsonb
-           || jsonb_build_object('channel', p.channel, 'position', o.position + p.further)
+       pg_temp.renamed(o.skus::text, p)::text[], o.placed_at, o.updated_at,
+       replace(replace(
+           pg_temp.renamed(o.body::text, p),
+           format('"channel":"%s"', o.channel), format('"channel":"%s"', p.channel)),
+           format('"position":%s,"document"', o.position), format('"position":%s,"document"', o.position + p.further)
+       )::json
 FROM plan p JOIN okno.orders o ON o.order_key = p.old_key
-CROSS JOIN LATERAL (SELECT pg_temp.renamed(o.search, p) AS search) AS text
+ORDER BY o.position + p.further
+"""
+
+# What they are searched by; grams as `grams` of projections/orders/project.py makes them.
+COPY_SEARCH = """
+INSERT INTO okno.order_search (order_key, search, grams)
+SELECT p.new_key, text.search, grams.found
+FROM plan p JOIN okno.order_search s ON s.order_key = p.old_key
+CROSS JOIN LATERAL (SELECT pg_temp.renamed(s.search, p) AS search) AS text
 CROSS JOIN LATERAL (
     SELECT array_agg(DISTINCT substr(line, n, 3)) AS found
     FROM unnest(string_to_array(text.search, E'\\n')) AS line, generate_series(1, length(line) - 2) AS n
 ) AS grams
-ORDER BY o.position + p.further
 """
 
 # What stands beside: deadlines, the buyer, 1C's documents.
@@ -149,7 +159,7 @@ async def _copy(owner: asyncpg.Connection, wanted: int) -> None:
         await owner.execute(RENAMED)
         for index in indexes:
             await owner.execute(f"DROP INDEX {index['name']}")
-        for statement in (COPY_ORDERS, COPY_DEADLINES, COPY_PERSONAL, COPY_DOCUMENTS):
+        for statement in (COPY_ORDERS, COPY_SEARCH, COPY_DEADLINES, COPY_PERSONAL, COPY_DOCUMENTS):
             await owner.execute(statement)
         for index in indexes:
             await owner.execute(index["definition"])

@@ -66,7 +66,7 @@ async def test_a_healthy_database_has_no_differences(pool: Pool, log: Log) -> No
         (ORDERS, f"UPDATE okno.orders SET total = 1 WHERE order_key = '{KEY}'", "orders.total"),
         (ORDERS, f"UPDATE okno.orders SET total = NULL WHERE order_key = '{KEY}'", "orders.total"),
         (ORDERS, f"UPDATE okno.orders SET attention = '{{x}}' WHERE order_key = '{KEY}'", "orders.attention"),
-        (ORDERS, f"UPDATE okno.orders SET body = body - 'stage' WHERE order_key = '{KEY}'", "orders.body.stage"),
+        (ORDERS, f"UPDATE okno.orders SET body = body::jsonb - 'stage' WHERE order_key = '{KEY}'", "orders.body.stage"),
         (ORDERS, f"UPDATE okno.orders SET body = '[]' WHERE order_key = '{KEY}'", "orders.body"),
         (ORDERS, f"DELETE FROM okno.orders WHERE order_key = '{KEY}'", "orders"),
         (ORDERS, f"DELETE FROM okno.order_deadlines WHERE order_key = '{KEY}'", f"order_deadlines[{KEY}, shipped, "),

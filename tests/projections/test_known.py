@@ -27,6 +27,7 @@ from tests.projections.shop import (
 )
 
 COMMANDS_AT = "SELECT order_key, xmin::text AS at FROM okno.commands ORDER BY order_key"
+SEARCHED_AT = "SELECT search, xmin::text AS at FROM okno.order_search"
 
 
 async def test_marks_sent_under_a_document_count_for_a_known_order_once_it_is_linked(pool: Pool, log: Log) -> None:
@@ -92,6 +93,27 @@ async def test_rows_that_stay_as_they_are_are_not_written_again(pool: Pool, log:
     await pool.execute("DELETE FROM okno.commands")
     await log.append([confirmed(order)])
     await one.step(ALL_SLICES)
+    await assert_true_to_the_log(pool, log, [order])
+
+
+async def test_what_an_order_is_searched_by_is_written_only_where_it_changes(pool: Pool, log: Log) -> None:
+    """A mark leaves the index of the search alone; the number of 1C's document goes into it."""
+    (order,) = orders(1)
+    await begin(pool, EVERY)
+    one = follower(pool, log)
+    await log.append([placed(order)])
+    await one.step(ALL_SLICES)
+    before = await pool.fetchrow(SEARCHED_AT)
+    await log.append([confirmed(order)])
+    await one.step(ALL_SLICES)
+    assert await pool.fetchrow(SEARCHED_AT) == before
+
+    await log.append([registered(order, "d-7", "ЦСУТ-7")])
+    await one.step(ALL_SLICES)
+    after = await pool.fetchrow(SEARCHED_AT)
+    assert after is not None
+    assert before is not None
+    assert after["search"] == before["search"].replace("\n\n", "\nцсут-7\n")
     await assert_true_to_the_log(pool, log, [order])
 
 

@@ -178,8 +178,8 @@ async def test_a_column_of_another_type_breaks_no_reader(pool: Pool, log: Log) -
     async with pool.acquire() as connection:
         for change in (
             "SELECT 1",
-            "ALTER TABLE okno.orders ALTER body TYPE json",
             "ALTER TABLE okno.orders ALTER body TYPE jsonb",
+            "ALTER TABLE okno.orders ALTER body TYPE json",
         ):
             await pool.execute(change)
             reads.append(await connection.fetchval(queries.ONE, key))
