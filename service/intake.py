@@ -38,7 +38,7 @@ MAX_DETAIL = 1000
 
 
 class Intake:
-    """The one door into the log. `said` is called with the source of each message, whatever becomes of it."""
+    """The one door into the log. `said` is called with the sources of messages, whatever becomes of them."""
 
     def __init__(self, log: Log, settings: Settings, said: Callable[[str], None] = lambda _: None) -> None:
         self._log = log
@@ -49,9 +49,8 @@ class Intake:
         """Records a batch of messages as they came; each of them is in the log or in `rejected` afterwards."""
         parts = (part for raw in raws for part in self._apart(raw))
         while left := list(islice(parts, BATCH)):
-            for _, message in left:
-                if isinstance(message, Message):
-                    self._said(message.source)
+            for source in {message.source for _, message in left if isinstance(message, Message)}:
+                self._said(source)
             while left:
                 left = await self._take(left)
 

@@ -201,9 +201,10 @@ def grams(text: str) -> list[str]:
 
 def _answer_due(state: OrderState) -> list[Deadline]:
     """The deadline of the buyer's request to cancel, while it stands unanswered."""
-    waits = any(a.code == "cancellation_requested" for a in state.attention)
     due = state.request.due if state.request is not None else None
-    return [Deadline("cancelled", due)] if waits and due is not None else []
+    if due is None or not any(a.code == "cancellation_requested" for a in state.attention):
+        return []
+    return [Deadline("cancelled", due)]
 
 
 def _open(state: OrderState, stage: str) -> list[Deadline]:

@@ -23,8 +23,11 @@ STRUCTURED = "application/cloudevents+json"
 PLAIN = "application/octet-stream"
 """Of a body in a dialect of 1C's: what it is, it says itself."""
 
-ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
-DATA = ("data", "data_base64")
+KNOWN = frozenset((
+    "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64",
+))  # fmt: skip
+"""What CloudEvents name themselves; all else are extensions."""
+
 TAKEN = ("type", "source", "subject", "id", "time")
 """What is taken from the envelope where the body leaves it out."""
 
@@ -191,7 +194,7 @@ def _message(tree: dict[str, Any], body: bytes, envelope: Mapping[str, str], poi
     except Unreadable as error:
         error.body = body
         return error
-    extensions = {key: value for key, value in tree.items() if key not in (*ATTRIBUTES, *DATA)}
+    extensions = {key: value for key, value in tree.items() if key not in KNOWN}
     return Message(
         type=type, source=source or NAMELESS, subject=subject, data=data, body=body, id=id or None, time=time or None,
         extensions=extensions, at=pointer, whole=bool(own["source"]) and not any(taken.values()),
