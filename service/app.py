@@ -33,6 +33,7 @@ from service.body_key import body_key
 from service.channels import KeyWatch
 from service.deadlines import Deadlines
 from service.dispatcher import Dispatcher
+from service.due_reads import reads_of
 from service.exchange.files import Files
 from service.exchange.leaving import leave
 from service.exchange.sessions import Sessions
@@ -136,7 +137,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
                 loops.append((f"dispatch/{name}", partial(dispatcher.run, hub.told.subscribe(name))))
             if "poll" in roles:
                 poller = Poller(channel, storage.log, storage.work, client, reader, storage.leases)
-                reads = partial(reader.run, hub.told.subscribe(f"read/{name}"))
+                reads = partial(reader.run, hub.told.subscribe(reads_of(name)))
                 watch = KeyWatch(channel, storage.work, client, storage.leases)
                 loops += [(f"read/{name}", reads), (f"poll/{name}", poller.run), (f"key/{name}", watch.run)]
         if "dispatch" in roles:

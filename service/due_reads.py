@@ -32,6 +32,11 @@ WHERE order_key = ANY($1)
 """
 
 
+def reads_of(channel: str) -> str:
+    """What a channel's reader is woken by."""
+    return f"read/{channel}"
+
+
 class DueRead(msgspec.Struct, frozen=True):
     """An order to be read; `asked` as it was when looked up."""
 

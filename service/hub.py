@@ -67,7 +67,7 @@ class Hub:
 
     def _look(self) -> None:
         self._soon = None
-        self.grown.set()
+        self.grown.set(NEWS)
 
     @property
     def takes_messages(self) -> bool:

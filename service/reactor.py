@@ -29,6 +29,7 @@ from events.recorded import NewEvent, Recorded
 from service import metrics
 from service.considered import REQUESTED, Considered, Orders
 from service.database import Pool
+from service.due_reads import reads_of
 from service.leases import Leases
 from service.signals import Signal, wait
 from service.work import Expected, Lane, Work
@@ -36,7 +37,7 @@ from service.work import Expected, Lane, Work
 logger = structlog.get_logger()
 
 BATCH = 500
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.25
 """How often the log is looked at without being woken: a lost wake-up costs this much."""
 
 NOTE_SECONDS = 1.0
@@ -79,7 +80,7 @@ class Reactor:
         self._position: int | None = None  # how far we are; None: as far as is noted
         self._noted, self._note_at = 0, 0.0
         self._more = False
-        self._news: set[str] = set()  # whose lanes wait to be claimed, and whose reads (`read/CHANNEL`) are due
+        self._news: set[str] = set()  # whose lanes wait to be claimed, and whose reads are due
         self._later: dict[str, float] = {}  # in how many seconds a channel's reads are due
         self._asked: set[str] = set()  # commands whose lanes we asked for, until we meet their requests in the log
 
@@ -100,7 +101,7 @@ class Reactor:
                         if self._news:
                             told.set(*self._news)
                         for channel, seconds in self._later.items():
-                            asyncio.get_running_loop().call_later(seconds + TICK, told.set, _reads_of(channel))
+                            asyncio.get_running_loop().call_later(seconds + TICK, told.set, reads_of(channel))
                     except LogUnavailable as error:
                         logger.warning("reactor waits for Postgres", error=str(error))
                         self._forget()  # what was noted last may be lost, and it may be another log that comes back
@@ -208,7 +209,7 @@ class Reactor:
         self._noted, self._note_at = position, time.monotonic() + NOTE_SECONDS
         taken = {(lane.order, target) for target, own in claimed.items() for lane in own}
         self._news = {target for order, target in lanes if (order, target) not in taken}
-        self._news |= {_reads_of(order.partition("/")[0]) for order, seconds, _ in reads if not seconds}
+        self._news |= {reads_of(order.partition("/")[0]) for order, seconds, _ in reads if not seconds}
         self._later = {order.partition("/")[0]: seconds for order, seconds, _ in reads if seconds}
 
     def _own(self, lanes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bool]:
@@ -273,11 +274,6 @@ class Reactor:
     def _until(self, channel: str) -> float:
         """Seconds until the next moment at which a channel's orders are read together."""
         return READ_TOGETHER - (time.time() + self._phase[channel]) % READ_TOGETHER
-
-
-def _reads_of(channel: str) -> str:
-    """What a channel's reader waits for."""
-    return f"read/{channel}"
 
 
 def _wanted(found: Considered) -> list[tuple[Expected, NewEvent]]:

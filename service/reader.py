@@ -26,7 +26,7 @@ from service.work import Work
 logger = structlog.get_logger()
 
 BATCH = 50
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.25
 """How often reads are looked for that become due by themselves."""
 
 HELD_SECONDS = 5.0

@@ -34,7 +34,7 @@ LANES = 200
 TIMEOUT = 10.0
 """Seconds the broker has to confirm a message; our own, since a publish can hang for ever."""
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.25
 GATHER_SECONDS = 0.25
 """A rest behind each round: 1C reads in minutes, and what comes meanwhile is told at one go."""
 
