@@ -102,3 +102,10 @@ async def test_a_lane_in_hand_is_not_given_away_with_its_lease(shop: Shop) -> No
     assert await hub.work.claim("ym", 10, ["ym/1"]) == []
     other = shop.process()
     assert [one.asked for one in (await other.work.reacted({lane: True}, [], [], "test", 3))["ym"]] == [3]
+
+
+async def test_a_lane_that_is_ours_already_is_not_taken_twice(shop: Shop) -> None:
+    """Its dispatcher claimed it in the same moment: two works on one lane could send a step twice."""
+    hub, lane = shop.process(), ("ym/1", "ym")
+    assert set(await hub.work.reacted({lane: True}, [], [], "test", 1)) == {"ym"}
+    assert await hub.work.reacted({lane: True}, [], [], "test", 2) == {}
