@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from events.codec import decode
 from events.log import Log
 from events.order import facts as f
 from events.order.reactions import Plan, Reacting, Request, reacted
@@ -81,6 +82,7 @@ class Orders:
         reacting = self._known.pop(order, None)
         if reacting is None:
             return None
+        reacting.asked |= _requested(events)
         wanted: list[Request] = []
         for event in events:
             if event.version <= reacting.state.version:  # it stood in the history already
@@ -102,6 +104,12 @@ class Orders:
         if history and history[-1].type not in WHOLE:
             self._known[order] = reacting
         return Considered(reacting.state, wanted)
+
+
+def _requested(events: Sequence[Recorded]) -> set[str]:
+    """Commands asked for meanwhile: perhaps by another reactor, because of what only comes before them here."""
+    facts = [decode(event) for event in events if event.type == REQUESTED]
+    return {fact.command for fact in facts if isinstance(fact, f.CommandRequested)}
 
 
 async def _turn(number: int) -> None:

@@ -122,6 +122,20 @@ def test_an_order_that_was_over_long_ago_is_no_news_though_its_status_comes_with
     assert found[1] == []
 
 
+def test_what_another_reactor_asked_for_because_of_the_same_news_is_not_asked_for_again() -> None:
+    """Its request comes with them, behind them."""
+    log: Any = Kept()
+    here, elsewhere = Orders(log, PLANS), Orders(log, PLANS)
+    log.append([PLACED, OPEN])
+    assert one(here, log, 0, 2) is not None
+    log.append([seen("delivered")])
+    found = one(elsewhere, log, 2, 3)
+    assert found is not None
+    assert found[1] != []
+    log.append([hub("command.requested", r.fact, r.cause) for r in found[1]])
+    assert one(here, log, 2, 4) == one(Orders(log, PLANS), log, 2, 4)
+
+
 async def test_what_follows_is_read_from_the_log_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mark's order is read with the mark; its command, the outcome and what a read saw then bring only themselves."""
     hub = shop.process()
