@@ -6,6 +6,7 @@ another RabbitMQ, with its management plugin on port 15672 or at OKNO_TEST_RABBI
 
 import inspect
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
@@ -24,6 +25,9 @@ from service.embedded import EmbeddedPostgres, find_rabbitmq, start_postgres
 from tests.servers import BODY_KEY, Broker, Databases, named_broker, opened, own_broker
 
 NO_BROKER = "no RabbitMQ here"
+
+# Ctrl-C counts for what tests start, also where they run in a shell's background, which ignores it and hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples take as long as a busy machine makes them; nothing is written beside the tests.
 settings.register_profile("okno", deadline=None, database=None)

@@ -19,6 +19,7 @@ from service.database import Pool
 from tests.projections.shop import assert_true_to_the_log, check, confirmed, follow, live, orders, placed, requested
 
 KEYS = orders(300)
+REST = "SELECT FROM okno.projection_rebuilds WHERE bucket >= $1 AND position IS NULL FOR UPDATE SKIP LOCKED"
 OKNO = Path(sys.executable).with_name("okno")
 
 
@@ -52,6 +53,16 @@ async def until(pool: Pool, done: int) -> int:
     return int(found)
 
 
+@asynccontextmanager
+async def held_back(pool: Pool, behind: int = 200) -> AsyncIterator[None]:
+    """While inside, no rebuild gets further, however fast it is or slow the test: the buckets behind are locked."""
+    async with pool.acquire() as holder, holder.transaction():
+        async with asyncio.timeout(60):
+            while not await holder.fetch(REST, behind):  # noqa: ASYNC110  # there are none before it has begun
+                await asyncio.sleep(0.01)
+        yield
+
+
 async def gone(processes: list[psutil.Process]) -> None:
     """Waits until these have ended."""
     async with asyncio.timeout(30):
@@ -82,10 +93,11 @@ async def test_a_killed_rebuild_goes_on_where_it_was(
     done = 0
     for goal in (40, 120):
         async with started(database_url, tmp_path, "rebuild", "orders", "--workers", workers) as process:
-            assert await until(pool, max(goal, done + 20)) < BUCKETS
-            children = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            await process.wait()
+            async with held_back(pool, goal + 40):
+                await until(pool, goal)
+                children = psutil.Process(process.pid).children(recursive=True)
+                process.kill()
+                await process.wait()
             await gone(children)
         now = await until(pool, done)
         assert done < now < BUCKETS
@@ -104,10 +116,11 @@ async def test_a_worker_killed_leaves_its_bucket_to_others(
     """Workers die by SIGKILL, all of them; the rebuild ends well all the same."""
     await shop(pool, log)
     async with started(database_url, tmp_path, "rebuild", "orders", "--workers", "2") as process:
-        await until(pool, 20)
-        for child in psutil.Process(process.pid).children(recursive=True):
-            if "spawn_main" in " ".join(child.cmdline()):
-                child.kill()
+        async with held_back(pool):
+            await until(pool, 20)
+            for child in psutil.Process(process.pid).children(recursive=True):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
         said, errors = await process.communicate()
     assert (process.returncode, b"rebuilt orders" in said) == (0, True), errors
     await assert_true_to_the_log(pool, log, KEYS)
@@ -119,10 +132,11 @@ async def test_an_interrupted_rebuild_says_that_it_goes_on(
     """Ctrl-C reaches the whole process group: one line, exit 130, no worker left, and the next run goes on."""
     await shop(pool, log)
     async with started(database_url, tmp_path, "rebuild", "orders", "--workers", "2") as process:
-        await until(pool, 20)
-        children = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGINT)
-        said, errors = await process.communicate()
+        async with held_back(pool):
+            await until(pool, 20)
+            children = psutil.Process(process.pid).children(recursive=True)
+            os.killpg(process.pid, signal.SIGINT)
+            said, errors = await process.communicate()
         await gone(children)
     assert (process.returncode, said) == (130, b"")
     assert errors.decode().splitlines() == ["okno: orders is interrupted: run it again, what is done is kept"]
