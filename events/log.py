@@ -248,10 +248,6 @@ class Log:
                     found[owner].personal[event.position] = msgspec.json.decode(personal)
         return found
 
-    async def personal(self, order: str) -> dict[int, Any]:
-        """An order's personal data by the position it came with; empty after it was erased."""
-        return (await self.stories([order]))[order].personal
-
     @waits
     async def body(self, position: int) -> bytes | None:
         """The raw body an event came with; None where there was none or it was erased."""

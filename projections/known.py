@@ -6,7 +6,6 @@ it before count from now on), where folding failed, and, by `forget`, after any 
 log behind it.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
@@ -17,13 +16,11 @@ import msgspec
 from events.log import Log
 from events.order.state import OrderState, evolve
 from events.recorded import Recorded
+from events.turns import by_turns
 from projections.projection import Failed, Made, Projection, Rows, folded, make
 
 MOST = 6000
 """Orders known at a time, some 5 kB each."""
-
-TURN = 20
-"""Orders worked on before other tasks get their turn."""
 
 READ = 200
 """Orders whose histories are read, and held, at a time."""
@@ -61,9 +58,7 @@ class States:
             news[event.order].append(event)
         found: dict[str, OrderState | Failed] = {}
         unknown = []
-        for number, order in enumerate(orders):
-            if number % TURN == TURN - 1:
-                await asyncio.sleep(0)
+        async for order in by_turns(orders):
             known = self._applied(order, news[order])
             if known is None:
                 unknown.append(order)
@@ -92,9 +87,7 @@ class States:
         found: dict[str, OrderState | Failed] = {}
         left = iter(orders)
         while some := list(islice(left, READ)):
-            for number, (order, history) in enumerate((await self._log.histories(some)).items()):
-                if number % TURN == TURN - 1:
-                    await asyncio.sleep(0)
+            async for order, history in by_turns((await self._log.histories(some)).items()):
                 state = found[order] = folded(order, history)
                 if isinstance(state, OrderState):
                     self._known[order] = Known(state)
@@ -107,9 +100,7 @@ class States:
     ) -> dict[str, Made]:
         """The orders' rows, with those stored before where it is known that they still stand."""
         found = {}
-        for number, (order, which) in enumerate(orders.items()):
-            if number % TURN == TURN - 1:
-                await asyncio.sleep(0)
+        async for order, which in by_turns(orders.items()):
             known = self._known.get(order)
             stored = None if known is None else known.stored.get(projection.name)
             found[order] = make(projection, states[order], stored[1] if stored and stored[0] == which else None)

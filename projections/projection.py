@@ -4,7 +4,6 @@ One function serves live following (`follow`) and rebuilding (`rebuild`), so the
 a row; sums over orders are SQL over the rows.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 
 from events.order.state import OrderState, fold
 from events.recorded import Recorded
+from events.turns import by_turns
 
 Rows: TypeAlias = Mapping[str, Sequence[tuple[Any, ...]]]
 """One order's rows by table."""
@@ -85,9 +85,7 @@ async def make_all(
     """For each projection its rows by order, each history folded once; other tasks get their turn in between."""
     wanted = tuple(projections)
     made: list[dict[str, Made]] = [{} for _ in wanted]
-    for number, (order, history) in enumerate(histories.items()):
-        if number % 20 == 19:
-            await asyncio.sleep(0)
+    async for order, history in by_turns(histories.items()):
         if not history:
             continue
         state = folded(order, history)

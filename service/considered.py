@@ -6,7 +6,6 @@ too), after a failure, after requests that were refused because the order had mo
 trouble with Postgres: it may be another log behind it.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -18,12 +17,10 @@ from events.order import facts as f
 from events.order.reactions import Plan, Reacting, Request, reacted
 from events.order.state import OrderState
 from events.recorded import Recorded
+from events.turns import by_turns
 
 MOST = 2000
 """Orders remembered, some 10 kB each: what follows from a mark comes within seconds, the next mark within hours."""
-
-TURN = 20
-"""Orders looked at before other tasks get their turn."""
 
 REQUESTED = "command.requested"
 """Nothing follows from a request itself but that its lane is looked at."""
@@ -62,16 +59,14 @@ class Orders:
         order ended in. One that is not known is left out where nothing can follow from its news."""
         found: Found = {}
         unknown = []
-        for number, (order, events) in enumerate(news.items()):
-            await _turn(number)
+        async for order, events in by_turns(news.items()):
             known = self._followed(order, events)
             if known is not None:
                 found[order] = known
             elif any(event.type != REQUESTED and not f.imported(event) for event in events):
                 unknown.append(order)
         histories = await self._log.histories(unknown) if unknown else {}
-        for number, (order, history) in enumerate(histories.items()):
-            await _turn(number)
+        async for order, history in by_turns(histories.items()):
             found[order] = self._read(order, history, after)
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
@@ -110,8 +105,3 @@ def _requested(events: Sequence[Recorded]) -> set[str]:
     """Commands asked for meanwhile: perhaps by another reactor, because of what only comes before them here."""
     facts = [decode(event) for event in events if event.type == REQUESTED]
     return {fact.command for fact in facts if isinstance(fact, f.CommandRequested)}
-
-
-async def _turn(number: int) -> None:
-    if number % TURN == TURN - 1:
-        await asyncio.sleep(0)

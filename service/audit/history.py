@@ -4,11 +4,12 @@ any moment; and who was late with what was to be told."""
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from events.codec import decode
-from events.log import Log
+from events.log import Log, Story
 from events.order import facts as f
 from events.order.state import fold
 from events.recorded import Recorded
@@ -77,13 +78,15 @@ class Erasure(msgspec.Struct, frozen=True):
 
 class Replay(msgspec.Struct, frozen=True):
     """An order's history up to a moment, and its state then; no state where there is no history. `marks`: what was to
-    be told to the marketplace, and who was late with it."""
+    be told to the marketplace, and who was late with it. `personal`: what came with these events, by position; only
+    where it was asked for."""
 
     events: list[HistoryEvent]
     state: OrderRow | None
     marks: list[Mark] = []
     erased: Erasure | None = None
     order: str = ""
+    personal: dict[int, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 def event_json(event: Recorded) -> EventJson:
@@ -97,16 +100,17 @@ def event_json(event: Recorded) -> EventJson:
 
 async def replay(
     log: Log, order: str, *, at: datetime | None = None, known_at: datetime | None = None, version: int | None = None,
-    raw: bool = False, pool: "Pool | None" = None,
+    raw: bool = False, personal: bool = False, pool: "Pool | None" = None,
 ) -> Replay:  # fmt: skip
     """An order's history and its state then; a document of 1C's (`1c/DOCUMENT`) stands for the order it is linked to.
 
     `at` goes by when things occurred, in that order; `known_at` by when they were recorded; `version` up to that one.
-    Given together, all of them hold. `raw`: with the bodies. `pool`: for what is noted beside the log of who was at
-    work; without it nothing is said of that.
+    Given together, all of them hold. `raw`: with the bodies, `personal`: with personal data. `pool`: for what is noted
+    beside the log of who was at work; without it nothing is said of that.
     """
     order = await log.order_of(order)
-    whole = (await log.histories([order]))[order]
+    story = (await log.stories([order]))[order] if personal else Story((await log.histories([order]))[order], {})
+    whole = story.events
     history = _known(order, whole, known_at, version)
     if at is not None:
         history = sorted((e for e in history if e.occurred_at <= at), key=lambda e: (e.occurred_at, e.position))
@@ -120,8 +124,13 @@ async def replay(
     bodies = await log.bodies(order) if raw else {}
     return Replay(
         explained(history, whole, order, bodies), order_row(fold(order, history)), marks(order, history, beside, now),
-        _erasure(whole), order,
+        _erasure(whole), order, _said(story, history) if personal else msgspec.UNSET,
     )  # fmt: skip
+
+
+def _said(story: Story, history: Sequence[Recorded]) -> dict[int, Any]:
+    """Personal data that came with some of a story's events: what came later was not known then."""
+    return {e.position: story.personal[e.position] for e in history if e.position in story.personal}
 
 
 def _known(order: str, whole: Sequence[Recorded], known_at: datetime | None, version: int | None) -> list[Recorded]:

@@ -7,6 +7,7 @@ from service.marketplaces.port import CallFailed
 from service.marketplaces.yandex.sandbox import Faults
 from service.reader import MISSING_TRIES
 from tests.dispatch.shop import Process, Shop, key
+from tests.events.said import personal
 
 
 async def read_all(hub: Process) -> None:
@@ -27,7 +28,7 @@ async def test_a_poll_finds_new_and_changed_orders(shop: Shop) -> None:
     await read_all(hub)
     assert (await shop.state(known)).status == "DELIVERY/DELIVERY_SERVICE_RECEIVED"
     assert (await shop.state(new)).placed
-    assert any("customer" in data for data in (await shop.log.personal(key(new))).values())
+    assert any("customer" in data for data in (await personal(shop.log, key(new))).values())
     assert (await shop.state(quiet)).version == versions
 
 

@@ -31,6 +31,7 @@ from tests.erasing.planted import (
     places,
     seen,
 )  # fmt: skip
+from tests.events.said import personal
 from tests.onec.making import ORDER, SETTINGS, body, raw
 from tests.servers import BODY_KEY, project
 
@@ -83,7 +84,7 @@ async def test_nobody_else_loses_anything(planted: None, log: Log, pool: Pool) -
     before = await log.read(0)
     await erased(log, pool)
     assert (await log.read(0))[: len(before)] == before
-    assert [p["customer"]["name"] for p in (await log.personal(OTHER)).values()] == ["Пётр Другой"]
+    assert [p["customer"]["name"] for p in (await personal(log, OTHER)).values()] == ["Пётр Другой"]
     left, _ = await listed(pool)
     assert [row.body.encode() for row in left] == [REJECTED["other"]]
     reasons = await pool.fetch("SELECT reason, detail, body, envelope FROM okno.rejected WHERE reason = 'erased'")
@@ -130,9 +131,9 @@ async def test_a_document_linked_after_the_erasing(log: Log, pool: Pool, intake:
     await intake.take([raw(early)])
     await intake.take_messages([seen()], "read")
     await erased(log, pool)
-    assert len(await log.personal(KEYS[1])) == 1
+    assert len(await personal(log, KEYS[1])) == 1
     await intake.take([raw(body("order.registered", {"document": {"id": KEYS[1][3:]}}, id="r"))])
-    assert await log.personal(KEYS[1]) == {}
+    assert await personal(log, KEYS[1]) == {}
     assert await pool.fetchval("SELECT count(*) FROM okno.bodies") == 0
     late = body("order.handed_over", {"courier": NAME, "x": 1}, id="late", subject=KEYS[1])
     await intake.take([raw(late)])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events import codec
+from events.log import Log
 from events.order import facts as f
 from events.recorded import NewEvent, Rejected
 
@@ -19,6 +20,11 @@ def new(
     digest = codec.digest(source, id, type, order, said, None)
     event = {"actor": source, "occurred_at": AT, "data": codec.encode(fact or f.Shipped()), **more}
     return NewEvent(order=order, type=type, source=source, id=id, digest=digest, **event)
+
+
+async def personal(log: Log, order: str) -> dict[int, Any]:
+    """An order's personal data by the position they came with."""
+    return (await log.stories([order]))[order].personal
 
 
 def rejected(id: str) -> Rejected:

@@ -12,7 +12,7 @@ from events.order import facts as f
 from events.order.state import fold
 from events.recorded import Appended
 from service.database import Pool
-from tests.events.said import AT, new, rejected
+from tests.events.said import AT, new, personal, rejected
 
 
 async def test_positions_and_versions_start_at_one(log: Log) -> None:
@@ -128,7 +128,7 @@ async def test_what_belongs_to_a_message_is_written_with_it(log: Log, owner: asy
     await log.append([one, new(2, order="1c/d-1", personal=b"{}"), new(3, document="d-1")], [rejected("r1")])
     await log.append([one], [rejected("r1"), rejected("r2")])
     assert (await log.body(1), await log.body(2)) == (b"raw \xff", None)
-    assert await log.personal("shop/1") == {1: {"customer": {"name": "Анна"}}, 2: {}}
+    assert await personal(log, "shop/1") == {1: {"customer": {"name": "Анна"}}, 2: {}}
     assert [r["id"] for r in await owner.fetch("SELECT id FROM okno.rejected ORDER BY id")] == ["r1", "r2"]
     assert await owner.fetchval("SELECT count(*) FROM okno.bodies") == 1
     assert (await log.head()).position == 3

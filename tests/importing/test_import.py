@@ -25,7 +25,7 @@ from service.importing.rejects import Rejects
 from service.importing.running import Imported, Reader, name_of, run
 from service.importing.staging import SIZE
 from service.settings import load
-from tests.events.said import new
+from tests.events.said import new, personal
 from tests.exports.conftest import Okno
 from tests.exports.planted import exported, plant, say
 from tests.importing.conftest import Past, mark, marks
@@ -156,9 +156,9 @@ async def test_people_go_beside_the_log_unless_they_were_erased(pool: Pool, log:
     position = await say(log, "ym-msk/2", "order.erased", f.Erased(reason="asked for"), "okno")
     await pool.execute("SELECT okno.erase('{ym-msk/2}', $1, '{}')", position)
     await imported(pool, config, path)
-    assert list((await log.personal("ym-msk/1")).values()) == [placed["data"]]
+    assert list((await personal(log, "ym-msk/1")).values()) == [placed["data"]]
     assert "Анна" in (await log.body(2) or b"").decode()
-    assert await log.personal("ym-msk/2") == {}
+    assert await personal(log, "ym-msk/2") == {}
     assert await log.body(3) is None
     assert not any("Анна" in event.data.decode() for event in await log.read(0))
 

@@ -19,6 +19,7 @@ from service.intake import Intake
 from service.marketplaces.port import Notice, ReturnSeen, Seen
 from service.onec.cloudevents import Message
 from service.passing import notice_message, read_message
+from tests.events.said import personal
 from tests.onec.making import ORDER, SETTINGS, body, raw
 from tests.servers import BODY_KEY
 
@@ -58,7 +59,7 @@ async def test_a_new_order(intake: Intake, log: Log) -> None:
     placed, seen = await history(log)
     assert (placed.type, placed.source, placed.actor) == ("order.placed", "channel/ym-msk", "channel/ym-msk")
     assert decode(placed) == GOODS
-    assert (await log.personal(ORDER))[placed.position] == {"customer": {"name": "Иван"}}
+    assert (await personal(log, ORDER))[placed.position] == {"customer": {"name": "Иван"}}
     assert await log.body(placed.position) == NEW.raw
     assert decode(seen) == f.Seen(status="PROCESSING/STARTED", stage="placed", stamp=T, began_at=T)
     assert seen.occurred_at == T

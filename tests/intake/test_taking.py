@@ -13,6 +13,7 @@ from events.recorded import Recorded
 from service.database import Pool
 from service.intake import Intake
 from service.onec.cloudevents import STRUCTURED
+from tests.events.said import personal
 from tests.onec.gate import gated
 from tests.onec.making import ORDER, body, configured, one, raw
 from tests.servers import BODY_KEY, opened
@@ -78,7 +79,7 @@ async def test_names_stay_out_of_the_events(intake: Intake, log: Log) -> None:
     await intake.take([raw(sent)])
     (event,) = await everything(log)
     assert event.data == b"{}"
-    assert (await log.personal(ORDER))[1] == {"courier": "Иван Петров", "extra": {"телефон": "+7912"}}
+    assert (await personal(log, ORDER))[1] == {"courier": "Иван Петров", "extra": {"телефон": "+7912"}}
     assert await log.body(1) == sent
 
 

@@ -15,6 +15,7 @@ from projections.rebuild import rebuild
 from projections.status import status
 from projections.store import write
 from service.database import Pool
+from tests.events.said import personal
 from tests.projections.shop import (
     ALL_SLICES,
     EVERY,
@@ -156,10 +157,10 @@ async def test_marks_under_a_document_count_once_it_is_linked(pool: Pool, log: L
 async def test_rows_hold_no_personal_data(pool: Pool, log: Log) -> None:
     """Names, phones, addresses and raw bodies stay in the side tables, whatever table a projection fills."""
     (key,) = orders(1)
-    personal = '{"customer": {"name": "Иванов", "phone": "+79270000000"}, "address": "Самара, Садовая"}'.encode()
-    await log.append([placed(key, personal=personal, body=personal), requested(key, "c1")])
+    buyer = '{"customer": {"name": "Иванов", "phone": "+79270000000"}, "address": "Самара, Садовая"}'.encode()
+    await log.append([placed(key, personal=buyer, body=buyer), requested(key, "c1")])
     await follow(pool, log)
-    assert await log.personal(key) != {}
+    assert await personal(log, key) != {}
     for projection in EVERY:
         for table in projection.tables:
             text = str(await live(pool, table))

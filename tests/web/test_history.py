@@ -133,6 +133,18 @@ async def test_the_page_shows_what_was_known_then(shop: Shop) -> None:
     assert "hx-get" in await shop.page(f"/orders/{ORDER}")
 
 
+async def test_the_page_shows_the_buyer_as_he_was_known_then(shop: Shop) -> None:
+    """An address that was told later is not shown for a moment before it, nor one of before for the present."""
+    await shop.place(ORDER, personal={"customer": {"name": "Пётр"}, "address": "Самара, Садовая"})
+    await shop.say(ORDER, "order.confirmed", f.Confirmed(), personal={"address": "Самара, Полевая"})
+    now, then = await shop.page(f"/orders/{ORDER}"), await shop.page(f"/orders/{ORDER}?version=1")
+    for page, shown, hidden in ((now, "Полевая", "Садовая"), (then, "Садовая", "Полевая")):
+        about = page[page.index("Пётр") :]
+        assert shown in about[:500]
+        assert hidden not in about[:500]
+    assert "Полевая" not in then
+
+
 async def test_what_was_destroyed_is_said_on_the_page(shop: Shop) -> None:
     """By whom and when, also for a moment before it."""
     await shop.place(ORDER)

@@ -157,7 +157,7 @@ async def one_order(request: web.Request) -> web.Response:
     store, settings, say, who = storage(request), hub(request).settings, speech(request), identity(request)
     then = _then(request, say)
     replay = audit.Replay([], None) if "\0" in key else await audit.replay(
-        store.log, key, at=then.at, known_at=then.known_at, version=then.version, pool=store.pool,
+        store.log, key, at=then.at, known_at=then.known_at, version=then.version, pool=store.pool, personal=True,
         raw=who is not None and who.may("auditor"),
     )  # fmt: skip
     if replay.state is None:
@@ -167,7 +167,7 @@ async def one_order(request: web.Request) -> web.Response:
     channel = settings.channels.get(replay.state.channel)
     kinds = {} if channel is None else {channel.name: (channel.kind, channel.model)}
     order = orders.present(replay.state, kinds)
-    personal = await store.log.personal(key)
+    personal = replay.personal or {}
     standing, _ = ([], None) if then.past else await commands.listed(store.pool, order=key, limit=COMMANDS_OF_ONE)
     context = {
         "order": order,
