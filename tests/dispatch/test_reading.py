@@ -1,12 +1,16 @@
 """Reads and polls find what no notification told of, and one order's trouble is not all orders' trouble."""
 
+import asyncio
+
 import pytest
 
-from service.due_reads import DueRead
+from events.order import facts as f
+from service import reader
+from service.due_reads import DueRead, reads_of
 from service.marketplaces.port import CallFailed
 from service.marketplaces.yandex.sandbox import Faults
 from service.reader import MISSING_TRIES
-from tests.dispatch.shop import Process, Shop, key
+from tests.dispatch.shop import Process, Shop, key, until
 from tests.events.said import personal
 
 
@@ -30,6 +34,29 @@ async def test_a_poll_finds_new_and_changed_orders(shop: Shop) -> None:
     assert (await shop.state(new)).placed
     assert any("customer" in data for data in (await personal(shop.log, key(new))).values())
     assert (await shop.state(quiet)).version == versions
+
+
+async def test_reads_are_woken_when_they_are_due(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-back a moment after its call, an order told of at once; the poll is for a wake-up that was lost."""
+    monkeypatch.setattr(reader, "POLL_SECONDS", 1000.0)
+    hub, news = shop.process(), asyncio.Event()
+    order = await shop.place(hub)
+    hub.start()
+    running = [hub.reader.run(hub.told.subscribe(reads_of("ym"))), hub.reactor.run(news, hub.told)]
+    loops = [asyncio.create_task(one) for one in running]
+
+    async def shown(status: str) -> bool:
+        news.set()
+        return (await shop.state(order)).status == status
+
+    await shop.mark(order, "order.shipped")
+    await until(lambda: shown("DELIVERY/DELIVERY_SERVICE_RECEIVED"))
+    shop.market.move(order, "PICKUP", "PICKUP_SERVICE_RECEIVED")
+    await shop.said(key(order), "marketplace.notified", f.Notified(notice="ORDER_STATUS_UPDATED"))
+    await until(lambda: shown("PICKUP/PICKUP_SERVICE_RECEIVED"))
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
 
 
 async def test_a_poll_that_fails_in_the_middle_is_begun_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
