@@ -29,6 +29,9 @@ MIGRATING = 3600.0
 """Seconds a migration may take: one that moves the rows of millions of orders takes minutes. Cut off after the usual
 minute it would be rolled back, and begun anew by the next start."""
 
+OLDEST = 15
+"""The oldest Postgres that is known to do."""
+
 # One migration at a time, over all processes.
 LOCK = "SELECT pg_advisory_lock(hashtext('okno.migrate'))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtext('okno.migrate'))"
@@ -41,7 +44,7 @@ APPLIED = "SELECT name FROM okno.migrations"
 
 
 class NoLog(Exception):
-    """The database holds no log, or one of another version; the message says what to do."""
+    """The database holds no log, one of another version, or is itself too old; the message says what to do."""
 
 
 def scripts() -> list[tuple[str, str]]:
@@ -88,13 +91,18 @@ async def server(url: str | None, data_dir: Path) -> AsyncIterator[str]:
 
 
 async def connect(url: str) -> asyncpg.Connection:
-    """One connection as the owner; `LogUnavailable` where there is no server to talk to."""
+    """One connection as the owner; `LogUnavailable` where there is no server to talk to, `NoLog` for one too old."""
     try:
-        return await asyncpg.connect(url, timeout=10, command_timeout=60)
+        connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
     except Exception as error:
         if is_transient(error):
             raise LogUnavailable(f"{type(error).__name__}: {error}") from error
         raise
+    version = connection.get_server_version().major
+    if version < OLDEST:
+        await connection.close()
+        raise NoLog(f"this is Postgres {version}, and Okno needs {OLDEST} or newer: let postgres.url name another one")
+    return connection
 
 
 async def open_pool(url: str, *, size: int = 10) -> Pool:

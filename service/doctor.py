@@ -100,6 +100,9 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         except LogUnavailable as error:
             yield Finding(False, "postgres", f"{error}: start it, or correct postgres.url")
             return
+        except database.NoLog as error:
+            yield Finding(False, "postgres", str(error))
+            return
         except Exception as error:  # whatever Postgres says, it is what the operator must read
             yield Finding(
                 False, "postgres", f"{type(error).__name__}: {error}: correct postgres.url or the user's rights"
@@ -115,7 +118,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
 async def _database(pool: Pool, settings: Settings) -> AsyncIterator[Finding]:
     version = await pool.fetchval("SHOW server_version_num")
     head = await pool.fetchval("SELECT position FROM okno.head WHERE log_id = 0")
-    yield Finding(int(version) >= 150_000, "postgres", f"version {int(version) // 10_000}, {head} events in the log")
+    yield Finding(True, "postgres", f"version {int(version) // 10_000}, {head} events in the log")
     limited = await pool.fetchval("SELECT current_user = 'okno_hub'")
     guard = "grants and trigger" if limited else "its trigger only, since the database's owner may not create roles"
     yield Finding(True, "log", f"append-only by {guard}")

@@ -169,6 +169,16 @@ def test_doctor_says_what_to_do(okno: Okno) -> None:
         assert part in result.output
 
 
+def test_a_postgres_that_is_too_old_is_said_in_one_line(okno: Okno, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every command, before anything is changed in it."""
+    monkeypatch.setattr(database, "OLDEST", 1000)
+    for command in ("events", "migrate", "export"):
+        result = okno(command)
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "Okno needs 1000 or newer: let postgres.url name another one" in result.stderr
+    assert "Okno needs 1000 or newer" in okno("doctor").output
+
+
 def test_send_without_a_broker_wants_a_token(okno: Okno) -> None:
     """One line that says how to make one."""
     result = okno("send", given="{}")
