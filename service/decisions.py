@@ -111,8 +111,8 @@ def decide(
         return End(waiting, "withheld", "the channel is in shadow mode: decided, not sent")
     if state.market_cancelled is not None:
         return _cancelled_there(state, plan, waiting)
-    unknown = next((c for c in waiting if _unknown(c, attempts, now)), None)
-    if unknown is not None and not _behind(state, plan, unknown, attempts):
+    unknown = next((c for c in waiting if _unknown(c, attempts, now) and not _behind(state, plan, c, attempts)), None)
+    if unknown is not None:
         return _look_back(unknown, attempts.get(unknown.id), now)
     if state.shop_cancelled is not None:
         rest = [c for c in waiting if c.action not in plan.triggers.get("cancelled", ())]

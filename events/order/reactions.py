@@ -13,7 +13,8 @@ Had is what was requested, and what the marketplace did without us: a step that 
 Data for a stage it has passed (a track, marking codes) are still sent when 1C marks them late, but not out of the past
 of an order that is seen for the first time: else the first start would tell a marketplace of its whole archive.
 
-A cancellation that 1C takes back before the marketplace was told is none: the steps withdrawn for it are wanted again.
+A cancellation that 1C takes back before the marketplace was told is none: the steps withdrawn for it are wanted again,
+and so is what waited when the order was shown or linked meanwhile.
 
 Had is what was imported, too. Nothing follows from an imported event. A later mark asks for what lies above the stages
 imported; one that repeats such a stage only for steps by which it says something else. What was marked live before an
@@ -96,7 +97,9 @@ class Reacting:
         back = taken_back.releases(self.state, event)
         everything = first = False
         if event.source != f.HUB:  # the hub's own commands are no news that could release what waits
-            everything, first, self._everything, self._first = self._everything, self._first, False, False
+            everything, first = self._everything, self._first
+            if self.state.shop_cancelled is None:  # else it waits until 1C takes that back
+                self._everything = self._first = False
         if not react:
             return []
         return self._wanted(_Moment(self.state, event, self._plan, before, self._past, everything, first, back))

@@ -129,6 +129,8 @@ TABLE: list[tuple[str, History, dict[str, Attempt], str]] = [
      {"delivery": tried(0, ago=0, open=True)}, "read delivery"),
     ("not to be looked for before its turn", History().ask("delivery", "delivered"),
      {"delivery": NEW, "delivered": tried(0, open=True)}, "send delivery"),
+    ("which hides no attempt of a later one", History().ask("delivery", "track", "delivered"),
+     {"delivery": NEW, "delivered": tried(1, open=True)}, "read delivered"),
     ("and then it is", History().ask("delivery", "delivered").end("delivery", "done"),
      {"delivered": tried(0, open=True)}, "read delivered"),
     ("nor behind a step that failed", History().ask("delivery", "delivered").end("delivery", "refused"),

@@ -12,6 +12,7 @@ from events.order import snapshots
 from events.order.reactions import Reacting
 from events.recorded import Recorded
 from tests.events.given import (
+    DOCUMENT,
     MARKET_CANCELS,
     MOVED,
     OPEN,
@@ -212,6 +213,25 @@ def test_before_the_order_is_known() -> None:
     """Cancelled and taken back before the marketplace shows it: all that was marked is wanted."""
     events = history(mark("assembled"), SHOP_CANCELS, UNCANCELS, PLACED, OPEN)
     assert steps(events) == ["pack"]
+
+
+@pytest.mark.parametrize("shown", [[PLACED, OPEN], [REGISTERED]], ids=["shown", "linked"])
+def test_known_while_it_was_cancelled(shown: list[Said]) -> None:
+    """Shown, or linked to what was said under its document, between the cancellation and its end: all is wanted then."""
+    before = [mark("assembled", order=DOCUMENT), SHOP_CANCELS]
+    first = [PLACED, OPEN] if shown == [REGISTERED] else [REGISTERED]
+    cancelled = carried_out(history(*first, *before, *shown))
+    assert [c.action for c in state(cancelled).commands.values() if c.target == "shop"] == ["cancel"]
+    back = then(withdrawn(cancelled, "cancel"), UNCANCELS)
+    assert "pack" in steps(back, len(back) - 1)
+    assert steps(then(carried_out(back), mark("assembled")), len(back)) == []
+
+
+def test_an_archive_that_was_first_seen_cancelled_is_not_told_either() -> None:
+    """The data of stages it had passed by then."""
+    early = mark("confirmed", f.Confirmed(lines=(f.Line(sku="A", quantity=1),)))
+    shown = carried_out(history(early, SHOP_CANCELS, PLACED, seen("shipped")))
+    assert steps(then(withdrawn(shown, "cancel"), UNCANCELS), len(shown)) == []
 
 
 STEP_OF = {"assembled": "pack", "shipped": "ship", "delivered": "hand_out"}
