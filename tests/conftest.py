@@ -1,7 +1,8 @@
 """What tests stand on: a real Postgres, a real RabbitMQ, and marketplaces' answers without a network.
 
 OKNO_TEST_POSTGRES_URL names another Postgres (its user must be allowed to create databases). OKNO_TEST_AMQP_URL names
-another RabbitMQ, with its management plugin on port 15672 or at OKNO_TEST_RABBITMQ_API.
+another RabbitMQ, with its management plugin on port 15672 or at OKNO_TEST_RABBITMQ_API. OKNO_TEST_EXAMPLES is how many
+examples of a property are tried.
 """
 
 import inspect
@@ -30,7 +31,8 @@ NO_BROKER = "no RabbitMQ here"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples take as long as a busy machine makes them; nothing is written beside the tests.
-settings.register_profile("okno", deadline=None, database=None)
+EXAMPLES = int(os.environ.get("OKNO_TEST_EXAMPLES", "100"))
+settings.register_profile("okno", deadline=None, database=None, max_examples=EXAMPLES)
 settings.load_profile("okno")
 
 

@@ -217,7 +217,7 @@ def test_before_the_order_is_known() -> None:
 
 @pytest.mark.parametrize("shown", [[PLACED, OPEN], [REGISTERED]], ids=["shown", "linked"])
 def test_known_while_it_was_cancelled(shown: list[Said]) -> None:
-    """Shown, or linked to what was said under its document, between the cancellation and its end: all is wanted then."""
+    """Shown, or linked to what its document said, between the cancellation and its end: all is wanted then."""
     before = [mark("assembled", order=DOCUMENT), SHOP_CANCELS]
     first = [PLACED, OPEN] if shown == [REGISTERED] else [REGISTERED]
     cancelled = carried_out(history(*first, *before, *shown))
