@@ -117,7 +117,7 @@ def _spare_collector() -> None:
 
 async def _work(hub: Hub, roles: frozenset[str]) -> None:
     """Everything that needs Postgres, from when it is there until cancelled."""
-    async with _storage(hub) as storage, http_client.session() as session:
+    async with _storage(hub) as storage, http_client.sessions() as sessions:
         loops, dispatchers = _intake(hub, storage, roles), dict[str, Dispatcher]()
         if "react" in roles:
             loops += _react(hub, storage, dispatchers)
@@ -129,7 +129,7 @@ async def _work(hub: Hub, roles: frozenset[str]) -> None:
         for name, channel in hub.settings.channels.items():
             market = channel.marketplace
             account = accounts.setdefault(market.account, Account(market.rate))
-            client = ChannelClient(session, market, account)
+            client = ChannelClient(sessions, market, account)
             reader = Reader(channel, storage.log, storage.work, client, hub.door, storage.leases)
             if "dispatch" in roles:
                 dispatcher = Dispatcher(channel, plan_of(channel), storage.log, storage.work, client, reader)

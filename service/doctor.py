@@ -54,8 +54,8 @@ async def examine(settings: Settings, only: str | None = None) -> AsyncIterator[
 
 async def _channel(channel: Channel, *, survey: bool = False) -> AsyncIterator[Finding]:
     """A channel's key and reach, and where asked for, what its account shows that we do not know."""
-    async with http_client.session() as session:
-        client, what = ChannelClient(session, channel.marketplace), f"channel {channel.name}"
+    async with http_client.sessions() as sessions:
+        client, what = ChannelClient(sessions, channel.marketplace), f"channel {channel.name}"
         faults = await _checked(client, channel)
         if channel.hook_secret is None:
             faults.append("hook_secret is missing: without notifications orders are found by polls alone")

@@ -6,9 +6,10 @@ when call after call fails. What is held back raises `Held` and never reaches th
 counts as a failure: a revoked one costs a call now and then, not one for each order. What is forbidden (403) opens the
 channel's own circuit alone: one shop that is switched off over there must not hold up the others.
 
-A call is sent once. aiohttp by itself repeats a PUT whose connection was cut, on a new connection too, though the
-marketplace may have acted on the first one; and a connection kept alive can be cut at any moment by the other side. So
-each call has a connection of its own, and a cut one comes out as an error aiohttp does not repeat (`_once`).
+A changing call is sent once. aiohttp by itself repeats a PUT whose connection was cut, on a new connection too, though
+the marketplace may have acted on the first one; and a connection kept alive can be cut at any moment by the other side.
+So each changing call has a connection of its own, and a cut one comes out as an error that aiohttp does not repeat
+(`_once`). Reads share connections kept for some seconds: to make one anew, with its keys, costs eight times the read.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 import structlog
@@ -47,6 +48,9 @@ LONG_LIMIT = timedelta(seconds=10)
 
 READ_TRIES = 4
 CONNECT_SECONDS = 5.0
+KEPT_SECONDS = 4.0
+"""How long a connection waits for the next read: less than servers keep it, so that they do not cut it under one."""
+
 LIMITED = (420, 429)
 FORBIDDEN = 403
 KEY_REFUSED = (401, FORBIDDEN)
@@ -88,13 +92,18 @@ class Account:
             await self._limiter.acquire()
 
 
+class Sessions(NamedTuple):
+    """The connections of all channels: `changes` has one for each call, `reads` keeps them."""
+
+    changes: aiohttp.ClientSession
+    reads: aiohttp.ClientSession
+
+
 class ChannelClient:
     """Calls to one channel; `account` is shared with the other channels of its key."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, marketplace: Marketplace, account: Account | None = None
-    ) -> None:
-        self._session = session
+    def __init__(self, sessions: Sessions, marketplace: Marketplace, account: Account | None = None) -> None:
+        self._sessions = sessions
         self._marketplace = marketplace
         self._slots = asyncio.Semaphore(marketplace.parallel)
         self._until: dict[str, datetime] = {}
@@ -177,9 +186,10 @@ class ChannelClient:
     async def _exchange(self, call: Call, headers: dict[str, str]) -> Reply:
         body = None if call.body is None else encode(self._marketplace.body(call))
         url = self._marketplace.base_url.rstrip("/") + call.path
-        async with self._session.request(
+        session = self._sessions.changes if call.changes else self._sessions.reads
+        async with session.request(
             call.method, url, params=dict(call.query), data=body, headers=headers, allow_redirects=False,
-            middlewares=(_once,),
+            middlewares=(_once,) if call.changes else (),
         ) as answer:  # fmt: skip
             content = await answer.read()
             return Reply(answer.status, {key.lower(): value for key, value in answer.headers.items()}, content)
@@ -240,9 +250,14 @@ class ChannelClient:
 
 
 @asynccontextmanager
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """The connections of all channels: one for each call, no cookies. Each call brings its own timeout."""
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+async def sessions() -> AsyncIterator[Sessions]:
+    """The connections of all channels; no cookies. Each call brings its own timeout."""
+    own = aiohttp.TCPConnector(limit=0, force_close=True)
+    kept = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS)
+    async with _over(own) as changes, _over(kept) as reads:
+        yield Sessions(changes, reads)
+
+
+def _over(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as made:
-        yield made
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())

@@ -17,5 +17,5 @@ async def label(log: Log, channel: Channel, order: str) -> Label | Refused | Non
     talk = channel.marketplace.label(state)
     if talk is None:
         return None
-    async with http_client.session() as session:
-        return await ChannelClient(session, channel.marketplace).run(talk)
+    async with http_client.sessions() as sessions:
+        return await ChannelClient(sessions, channel.marketplace).run(talk)

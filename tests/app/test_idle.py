@@ -34,10 +34,11 @@ async def test_channels_look_for_their_reads_together(database_url: str, monkeyp
     async def connected(connection: asyncpg.Connection) -> None:
         connection.add_query_logger(note)
 
-    async with asyncpg.create_pool(database_url, min_size=1, init=connected) as pool, http_client.session() as session:
+    pools = asyncpg.create_pool(database_url, min_size=1, init=connected)
+    async with pools as pool, http_client.sessions() as sessions:
         log, work, leases = Log(pool, BODY_KEY), Work(pool, "idle"), Leases(pool, "idle")
         readers = [
-            Reader(one, log, work, ChannelClient(session, one.marketplace), Door(None), leases)
+            Reader(one, log, work, ChannelClient(sessions, one.marketplace), Door(None), leases)
             for one in channels.values()
         ]
         running = []

@@ -82,8 +82,8 @@ async def test_an_outage_is_noted_from_its_first_failure(pool: Pool) -> None:
     table = {"kind": "yandex", "model": "dbs", "base_url": "http://127.0.0.1:9", "business_id": 1, "campaign_id": 1,
              "api_key": "key"}  # fmt: skip
     marketplace = settings.parse({"channels": {"ym": table}}, Path()).channels["ym"].marketplace
-    async with http_client.session() as session:
-        client = ChannelClient(session, marketplace)
+    async with http_client.sessions() as sessions:
+        client = ChannelClient(sessions, marketplace)
         noted = Lives(pool, "one", ALL, {"ym": client})
         assert client.outage() is None
         began = datetime.now(UTC)

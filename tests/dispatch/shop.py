@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import asyncpg
 
 from events.codec import encode, own_event
@@ -23,7 +22,7 @@ from service import http_client, settings
 from service.database import Pool, open_pool
 from service.dispatcher import Dispatcher
 from service.door import Door
-from service.http_client import ChannelClient
+from service.http_client import ChannelClient, Sessions
 from service.intake import Intake
 from service.leases import Leases
 from service.marketplaces.exchange import CallFailed
@@ -68,7 +67,7 @@ class Process:
         self.shop, channel, owner = shop, shop.channel, secrets.token_hex(4)
         self.work = Work(shop.pool, owner, LEASE)
         self.leases = Leases(shop.pool, owner)
-        self.client = Client(shop.session, channel.marketplace)
+        self.client = Client(shop.sessions, channel.marketplace)
         self.reader = Reader(channel, shop.log, self.work, self.client, shop.door, self.leases)
         self.poller = Poller(channel, shop.log, self.work, self.client, self.reader, self.leases)
         plan = plan_of(channel)
@@ -105,7 +104,7 @@ class Place:
 
     database_url: str
     pool: Pool
-    session: aiohttp.ClientSession
+    sessions: Sessions
     log: Log
     channel: settings.Channel
     door: Door
@@ -250,9 +249,9 @@ async def connected(database_url: str, name: str, table: dict[str, Any]) -> Asyn
     pool = await open_pool(database_url)
     log, door = Log(pool, b"key"), Door(None)
     door.intake = Intake(log, configured)
-    async with http_client.session() as session:
+    async with http_client.sessions() as sessions:
         place = Place(
-            database_url=database_url, pool=pool, session=session, log=log, channel=channel, door=door
+            database_url=database_url, pool=pool, sessions=sessions, log=log, channel=channel, door=door
         )  # fmt: skip
         try:
             yield place

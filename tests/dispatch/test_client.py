@@ -2,37 +2,40 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from aioresponses import aioresponses
 
 from service import backoff, http_client, settings
-from service.http_client import Account, ChannelClient, Held
+from service.http_client import Account, ChannelClient, Held, Sessions
 from service.marketplaces.port import Call, CallFailed, Talk, Wanted
 
 HOST = "https://market.test"
 PUT = Call("PUT", "/v2/campaigns/1/orders/5/status", resource="orders/status", body={"order": {}}, changes=True)
 OTHER = Call("PUT", "/v2/campaigns/1/orders/5/boxes", resource="orders/boxes", body={}, changes=True)
+READ = Call("GET", "/v2/campaigns/1/orders", resource="orders")
 STATUS = f"{HOST}{PUT.path}"
 
 
-def client(session: aiohttp.ClientSession, url: str = HOST, key: object = "secret") -> ChannelClient:
+def client(sessions: Sessions, url: str = HOST, key: object = "secret") -> ChannelClient:
     own = {"business_id": 1, "campaign_id": 1, "api_key": key}
     table = {"kind": "yandex", "model": "dbs", "base_url": url, **own}
     marketplace = settings.parse({"channels": {"ym": table}}, Path()).channels["ym"].marketplace
     marketplace.call_timeout = 1.0
-    return ChannelClient(session, marketplace)
+    return ChannelClient(sessions, marketplace)
 
 
 @pytest.fixture
 async def ym() -> AsyncIterator[ChannelClient]:
-    async with http_client.session() as session:
-        yield client(session)
+    async with http_client.sessions() as sessions:
+        yield client(sessions)
 
 
 @asynccontextmanager
@@ -59,12 +62,21 @@ async def cutting(answered: int) -> AsyncIterator[tuple[str, list[bytes]]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
 
 
+@asynccontextmanager
+async def any_session() -> AsyncIterator[Sessions]:
+    """A session as it comes, for everything."""
+    async with aiohttp.ClientSession() as session:
+        yield Sessions(session, session)
+
+
 @pytest.mark.parametrize("answered", [0, 1, 2])
-@pytest.mark.parametrize("make", [http_client.session, aiohttp.ClientSession], ids=["own session", "any session"])
-async def test_a_cut_connection_is_not_tried_again(answered: int, make: Callable[[], aiohttp.ClientSession]) -> None:
+@pytest.mark.parametrize("make", [http_client.sessions, any_session], ids=["own session", "any session"])
+async def test_a_cut_connection_is_not_tried_again(
+    answered: int, make: Callable[[], AbstractAsyncContextManager[Sessions]]
+) -> None:
     """aiohttp repeats a PUT by itself when its connection is cut, new or kept alive; the hub's client does not."""
-    async with cutting(answered) as (url, requests), make() as session:
-        ym = client(session, url)
+    async with cutting(answered) as (url, requests), make() as sessions:
+        ym = client(sessions, url)
         for _ in range(answered):
             await ym.send(PUT)
         with pytest.raises(CallFailed) as failed:
@@ -74,11 +86,39 @@ async def test_a_cut_connection_is_not_tried_again(answered: int, make: Callable
         assert len(requests) == answered + 1
 
 
+@pytest.mark.parametrize(("call", "connections"), [(READ, 1), (PUT, 3)], ids=["reads", "changes"])
+async def test_reads_share_a_connection(call: Call, connections: int) -> None:
+    """To make one is most of what a read costs; a changing call must not meet one that is just being cut."""
+    seen: set[object] = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.add(request.transport)
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    async with TestServer(app) as server, http_client.sessions() as sessions:
+        ym = client(sessions, str(server.make_url("")))
+        for _ in range(3):
+            assert (await ym.send(call)).status == 200
+    assert len(seen) == connections
+
+
+async def test_a_read_whose_kept_connection_was_cut_is_made_again() -> None:
+    """Nobody meant it, and reading twice changes nothing."""
+    async with cutting(1) as (url, requests), http_client.sessions() as sessions:
+        ym = client(sessions, url)
+        await ym.send(READ)
+        with pytest.raises(CallFailed):  # this server cuts the second one, too
+            await ym.send(READ)
+        assert len(requests) == 3
+
+
 async def test_what_never_connected_was_not_sent(ym: ChannelClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused connection is told apart from a lost answer, and so is a key file that is gone."""
-    async with http_client.session() as session:
+    async with http_client.sessions() as sessions:
         with pytest.raises(CallFailed) as failed:
-            await client(session, "http://127.0.0.1:1").send(PUT)
+            await client(sessions, "http://127.0.0.1:1").send(PUT)
         assert failed.value.sent is False
     monkeypatch.setattr(ym._marketplace, "headers", lambda: Path("/gone").read_text())
     with pytest.raises(CallFailed, match="can't be read") as failed:
@@ -90,8 +130,8 @@ async def test_a_key_in_a_file_is_read_for_each_call(tmp_path: Path, http_mock: 
     """A key that was renewed in its file is used by the very next call."""
     file = tmp_path / "key"
     file.write_text("old\n")
-    async with http_client.session() as session:
-        ym = client(session, key={"file": str(file)})
+    async with http_client.sessions() as sessions:
+        ym = client(sessions, key={"file": str(file)})
         http_mock.put(STATUS, status=401)
         http_mock.put(STATUS, status=200)
         await ym.send(PUT)
@@ -156,12 +196,12 @@ async def failing(ym: ChannelClient, http_mock: aioresponses, times: int, status
 async def test_a_shop_that_is_switched_off_holds_up_no_other(ym: ChannelClient, http_mock: aioresponses) -> None:
     """403 opens the channel's own circuit; another channel of the account goes on. An outage is everybody's."""
     account = Account()
-    shut, other = (ChannelClient(ym._session, ym._marketplace, account) for _ in range(2))
+    shut, other = (ChannelClient(ym._sessions, ym._marketplace, account) for _ in range(2))
     await failing(shut, http_mock, backoff.BREAKER_FAILURES, 403)
     assert (shut.held_until("x") is not None, other.held_until("x")) == (True, None)
     await failing(other, http_mock, backoff.BREAKER_FAILURES, 503)
     assert other.held_until("x") is not None
-    assert ChannelClient(ym._session, ym._marketplace, account).held_until("x") is not None
+    assert ChannelClient(ym._sessions, ym._marketplace, account).held_until("x") is not None
 
 
 @pytest.mark.parametrize("status", [503, 401])

@@ -33,8 +33,8 @@ class Shops:
     async def key_looked_at(self, name: str) -> float:
         """The watch looks once; the seconds until the next time."""
         storage = self.web.storage
-        async with http_client.session() as session:
-            client = ChannelClient(session, self.channel(name).marketplace)
+        async with http_client.sessions() as sessions:
+            client = ChannelClient(sessions, self.channel(name).marketplace)
             return await KeyWatch(self.channel(name), storage.work, client, storage.leases)._asked()
 
     async def page(self, path: str) -> str:
