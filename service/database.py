@@ -137,7 +137,8 @@ async def _pool(url: str, size: int, role: str | None, more: dict[str, str]) -> 
     if role is not None:
         settings["role"] = role
     pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=size, timeout=10, command_timeout=60, server_settings=settings, reset=_nothing,
+        url, max_size=size, timeout=10, command_timeout=60, server_settings=settings, reset=_nothing,
+        min_size=0,  # who asks says what he waits for; a pool with connections of its own says it besides, with a trace
         max_inactive_connection_lifetime=0,  # else a timer each time, to close what is wanted again in a moment
     )  # fmt: skip
     assert pool is not None
