@@ -73,6 +73,7 @@ class Watch:
     def __init__(self, pool: Pool, data_dir: Path) -> None:
         self._pool, self._folder = pool, data_dir / FOLDER
         self._written: tuple[str, Witness] | None = None
+        self._warned = False
 
     async def begin(self) -> None:
         """Looks before anything is sent; waits for Postgres."""
@@ -103,8 +104,9 @@ class Watch:
         was."""
         found = await self._now()
         if found is None:
-            if next(self._folder.glob("*.json"), None) is not None:
+            if not self._warned and next(self._folder.glob("*.json"), None) is not None:
                 logger.warning("the log is empty; this data folder has seen one: if it was lost, restore its backup")
+                self._warned = True
             return False
         first, now = found
         if self._written == (first, now):
