@@ -32,6 +32,7 @@ from service.embedded.owner import as_owner, name_of, system_user
 START_SECONDS = 120  # recovery of a busy log after a crash included
 START_ATTEMPTS = 5
 STOP_SECONDS = 60
+SOCKETS = "okno-pg-"
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 on BSD and macOS, 108 on Linux
 SETTINGS = {
     "listen_addresses": "",
@@ -66,6 +67,8 @@ class EmbeddedPostgres:
                 stop = ("stop", "-D", str(self.data), "-w", "-t", str(STOP_SECONDS), "-m")
                 if _run("pg_ctl", *stop, "fast", data=self.data).returncode != 0:
                     _run("pg_ctl", *stop, "immediate", data=self.data)
+                if _running(self.data) is None and (apart := _socket_apart(self.data)) is not None:
+                    shutil.rmtree(apart, ignore_errors=True)
         finally:
             os.close(self._users)
             self._users = -1
@@ -164,21 +167,26 @@ def _status(data: Path) -> str:
 
 
 def _socket_dir(data: Path) -> Path:
-    """The cluster's own folder, or, where that is no path for a socket, one in the temp folder, the same each time."""
+    """The cluster's own folder, or, where that is no path for a socket, one in the temp folder while it runs."""
     plain = not set(str(data)) & set(",'\"\\ ")  # these mean something to the server's options or to asyncpg
     if plain and len(os.fsencode(data / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_BYTES:
         return data
-    note = data.with_name("postgres.socket")
-    owner = data.stat().st_uid
-    with suppress(OSError, ValueError):
-        known = Path(note.read_text())
-        if known.stat(follow_symlinks=False).st_uid == owner and known.name.startswith("okno-pg-"):
-            return known
-    made = Path(tempfile.mkdtemp(prefix="okno-pg-", dir="/tmp"))  # $TMPDIR may be long
+    if (known := _socket_apart(data)) is not None:
+        return known
+    made = Path(tempfile.mkdtemp(prefix=SOCKETS, dir="/tmp"))  # $TMPDIR may be long
     if os.geteuid() == 0:
-        os.chown(made, owner, -1)
-    note.write_text(str(made))
+        os.chown(made, data.stat().st_uid, -1)
+    data.with_name("postgres.socket").write_text(str(made))
     return made
+
+
+def _socket_apart(data: Path) -> Path | None:
+    """The folder in the temp folder that this cluster's socket is in, where there is one of its own."""
+    with suppress(OSError, ValueError):
+        known = Path(data.with_name("postgres.socket").read_text())
+        if known.stat(follow_symlinks=False).st_uid == data.stat().st_uid and known.name.startswith(SOCKETS):
+            return known
+    return None
 
 
 def _check_owner(data: Path) -> None:
