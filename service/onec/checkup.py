@@ -45,7 +45,7 @@ async def _looked_at(
     for name in (*incoming, *queues, topology.DEAD_IN, topology.DEAD_OUT, topology.UNROUTED):
         result = (await channel.declare_queue(name, passive=True)).declaration_result
         waiting, readers = result.message_count or 0, result.consumer_count or 0
-        says = f"{name}: {waiting} messages wait, {readers} readers"
+        says = f"{name}: messages waiting: {waiting}, readers: {readers}"
         if name in (topology.DEAD_OUT, topology.UNROUTED) and waiting:
             found.append((False, f"{says}: look at them in RabbitMQ's management and move them where they belong"))
         elif waiting >= many and not readers:
