@@ -141,12 +141,19 @@ class Publisher:
                 await target.publish(message, key, mandatory=True)
         except BROKER_ERRORS as error:
             raise BrokerUnavailable(f"{type_name(error)}: {error}") from error
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+        except (asyncio.CancelledError, Exception) as error:
+            if not _closed_by_us(error):
                 raise
-            # aiormq's word to whoever waits on a connection that we close: it is not the caller that ends.
             raise BrokerUnavailable("the connection to RabbitMQ was closed") from error
+
+
+def _closed_by_us(error: BaseException) -> bool:
+    """Whether it is aiormq's word to whoever waits on a connection that we close: a cancellation, though the caller is
+    not cancelled, or an exception of no kind."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or not task.cancelling()
+    return type(error) is Exception
 
 
 def type_name(error: BaseException) -> str:

@@ -41,6 +41,24 @@ async def test_closing_the_connection_cancels_nobody(rabbit: Rabbit, amqp_url: s
             await sending
 
 
+async def test_closing_it_at_any_moment_is_the_brokers_being_away(rabbit: Rabbit, amqp_url: str) -> None:
+    """However far messages are on their way: each was taken, or is to be sent again; no other error comes of it."""
+    await rabbit.declare()
+    for turns in range(2, 14):
+        async with publishing(amqp_url) as publisher:
+            sending = [
+                asyncio.create_task(
+                    publisher.publish("okno.out", "a.b", b"{}", id=str(n), type="t", headers={}, timeout=20)
+                )
+                for n in range(8)
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await publisher.close()
+            ends = await asyncio.gather(*sending, return_exceptions=True)
+        assert [end for end in ends if not isinstance(end, BrokerUnavailable | None)] == [], turns
+
+
 async def test_a_batch_ends_at_so_many_bytes(
     rabbit: Rabbit, log: Log, intake: Intake, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
