@@ -16,7 +16,7 @@ class Sparing(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[object, tuple[float, int]] = {}  # what was said, when, and how often since
+        self._said: dict[str, tuple[float, int]] = {}  # what was said, when, and how often since
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a line is written."""

@@ -1,6 +1,9 @@
 """What is written to the log, and what is not."""
 
+import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -51,3 +54,18 @@ def test_it_remembers_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> N
     sparing = Sparing()
     assert [sparing.filter(line(0, text)) for text in "abcab"] == [True, True, True, True, True]
     assert not sparing.filter(line(0, "b"))
+
+
+SAYING = """
+import structlog
+from service import logs
+logs.set_up()
+for _ in range(3):
+    structlog.get_logger().warning("waits for Postgres", channel="ym")
+"""
+
+
+def test_it_is_so_in_a_process_that_runs() -> None:
+    """Our own lines, through all that stands between them and stderr."""
+    said = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, check=True).stderr.splitlines()
+    assert [json.loads(one)["event"] for one in said] == ["waits for Postgres"]
